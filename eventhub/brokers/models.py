@@ -1,0 +1,72 @@
+from django.db import models
+
+
+class Kind(models.TextChoices):
+    """The brokers there are adapters for; `http` and `demo` sources are written to, not polled."""
+
+    REDIS = "redis", "Redis Streams"
+    OUTBOX = "outbox", "PostgreSQL outbox"
+    HTTP = "http", "HTTP API"
+
+
+class Role(models.TextChoices):
+    """What the messages of a source are."""
+
+    EVENTS = "events", "events"
+    DEAD_LETTERS = "dead_letters", "another service's dead letters"
+
+
+class Source(models.Model):
+    """A tap: where messages come from, and how to reach them."""
+
+    name = models.SlugField(max_length=60, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind)
+    role = models.CharField(max_length=20, choices=Role, default=Role.EVENTS)
+    enabled = models.BooleanField(default=True, help_text="Off: no worker runs it.")
+    paused = models.BooleanField(default=False, help_text="On: workers keep it ready, but read nothing.")
+    config = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Redis Streams: streams (list), group, url, start ('0' or '$'). See docs/sources.md.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class State(models.TextChoices):
+    """What a worker last said about a source."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FAILING = "failing", "failing: retrying with backoff"
+    STOPPED = "stopped"
+
+
+class SourceStatus(models.Model):
+    """A worker's heartbeat for one source. Written every few seconds; old when the worker is gone."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="statuses")
+    worker = models.CharField(max_length=150)
+    state = models.CharField(max_length=10, choices=State)
+    heartbeat_at = models.DateTimeField()
+    started_at = models.DateTimeField()
+    last_batch_at = models.DateTimeField(null=True)
+    last_batch_size = models.IntegerField(null=True)
+    messages_total = models.BigIntegerField(default=0, help_text="Since this worker started the source.")
+    restarts = models.IntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    last_error_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "worker"], name="source_status_once")]
+        verbose_name_plural = "source statuses"
+
+    def __str__(self) -> str:
+        return f"{self.source} on {self.worker}: {self.state}"

@@ -1,0 +1,38 @@
+"""The event: what EventHub stores, whatever envelope it came in."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event, read and checked for form, ready to be stored.
+
+    `data` and `metadata` are JSON texts as they came, so that storing does not encode them again.
+    `has_producer_id` and `has_producer_time` tell a promise of the producer from what EventHub filled in.
+    """
+
+    event_id: str
+    event_type: str
+    occurred_at: datetime
+    data: str = "null"
+    metadata: str = "{}"
+    event_version: str | None = None
+    # The service that published it.
+    source: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    stream: str | None = None
+    stream_version: int | None = None
+    has_producer_id: bool = True
+    has_producer_time: bool = True
+
+
+class Undecodable(ValueError):
+    """The message is not an event that EventHub can read. The text says why, for people."""
+
+    def __init__(self, reason: str, *, kind: str = "undecodable") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        # A short stable word for grouping: "json", "utf-8", "missing-field", "too-large", …
+        self.kind = kind

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class SchemasConfig(AppConfig):
+    name = "eventhub.schemas"

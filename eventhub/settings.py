@@ -1,0 +1,210 @@
+"""Django settings, read from the environment.
+
+Three addresses decide where EventHub runs: ``DATABASE_URL``, ``REDIS_URL`` and ``CELERY_BROKER_URL``. Where
+one is missing, the file ``$VAR_DIR/environment`` fills it in: ``manage.py up`` writes it for the PostgreSQL and
+Redis that it starts itself (see ``eventhub/running/``).
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import dj_database_url
+import django_stubs_ext
+
+from eventhub.running.environment import read_environment
+
+django_stubs_ext.monkeypatch()  # lets generic Django classes be written with their type at run time
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(os.environ.get("VAR_DIR", BASE_DIR / "var")).resolve()
+
+_env = {**read_environment(VAR_DIR), **os.environ}
+
+
+def _flag(name: str, default: bool) -> bool:
+    return _env.get(name, "1" if default else "0").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _list(name: str, default: str = "") -> list[str]:
+    return [item.strip() for item in _env.get(name, default).split(",") if item.strip()]
+
+
+# -- What this installation is ------------------------------------------------------------------
+
+DEBUG = _flag("DEBUG", False)
+SECRET_KEY = _env.get("SECRET_KEY", "")  # eventhub.running.checks explains what to do when it is empty
+ENVIRONMENT_NAME = _env.get("ENVIRONMENT_NAME", "local")
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "eventhub.pages",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "channels",
+    "eventhub.access",
+    "eventhub.events",
+    "eventhub.schemas",
+    "eventhub.brokers",
+    "eventhub.outbox",
+    "monitoring.rollups",
+    "dlq",
+    "eventhub.traces",
+    "monitoring",
+    "eventhub.ingest",
+    "eventhub.demo",
+    "eventhub.running",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "eventhub.urls"
+ASGI_APPLICATION = "eventhub.asgi.application"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "eventhub.pages.context.shell",
+            ],
+            "builtins": ["eventhub.pages.templatetags.show"],
+        },
+    }
+]
+
+# -- PostgreSQL ---------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        _env.get("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/eventhub")
+    )
+}
+if _flag("DATABASE_POOL", False):
+    # Only the web process: its requests run on many threads. A worker's loops own one connection each.
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 2, "max_size": 12, "timeout": 10}
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- Redis, Channels, Celery --------------------------------------------------------------------
+
+REDIS_URL = _env.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "eventhub:live"},
+    }
+}
+
+CELERY_BROKER_URL = _env.get("CELERY_BROKER_URL") or REDIS_URL
+CELERY_TASK_DEFAULT_QUEUE = "tasks"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"global_keyprefix": "eventhub:celery:", "visibility_timeout": 3600}
+    if CELERY_BROKER_URL.startswith(("redis", "valkey"))
+    else {}
+)
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "sample-lag": {"task": "monitoring.sample_lag", "schedule": 5.0, "options": {"expires": 5}},
+    "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
+    "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
+    "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
+}
+
+# -- EventHub -----------------------------------------------------------------------------------
+
+# How an adapter is found: the Source's kind -> the class that speaks to that broker.
+BROKER_ADAPTERS = {
+    "redis": "eventhub.brokers.redis_streams.RedisStreams",
+    "outbox": "eventhub.outbox.adapter.Outbox",
+}
+EVENT_RETENTION_DAYS = int(_env.get("EVENT_RETENTION_DAYS", "0"))  # 0 keeps every event for ever
+INGEST_BATCH_SIZE = int(_env.get("INGEST_BATCH_SIZE", "2000"))
+INGEST_MAX_BODY_BYTES = int(_env.get("INGEST_MAX_BODY_BYTES", str(5 * 1024 * 1024)))
+DATA_UPLOAD_MAX_MEMORY_SIZE = int(_env.get("HTTP_MAX_BODY_BYTES", str(16 * 1024 * 1024)))
+
+# -- What the browser gets ----------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# HTTPS=1 says that browsers reach this installation through TLS.
+_https = _flag("HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_SSL_REDIRECT = _https
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _flag("BEHIND_PROXY", False) else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+X_FRAME_OPTIONS = "DENY"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "root": {"handlers": ["stderr"], "level": _env.get("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "uvicorn.access": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}

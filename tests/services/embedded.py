@@ -1,0 +1,43 @@
+"""PostgreSQL and Redis for the test run: the ones named in the environment, else embedded ones, started once.
+
+A pytest plugin (``-p tests.services.embedded``), because the settings must find the addresses when they load.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from eventhub.running.postgres import EmbeddedPostgres
+from eventhub.running.redis import EmbeddedRedis
+
+_folder: Path | None = None
+_started: list[EmbeddedPostgres | EmbeddedRedis] = []
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    global _folder
+    os.environ.setdefault("SECRET_KEY", "tests-only")
+    _folder = Path(tempfile.mkdtemp(prefix="eventhub-tests-"))
+    _folder.chmod(0o755)  # the server may run as a user of its own
+    os.environ["VAR_DIR"] = str(_folder)
+    if "DATABASE_URL" not in os.environ:
+        # Nothing in a test database has to survive a power cut.
+        postgres = EmbeddedPostgres(_folder / "postgres", extra_settings={"fsync": "off"})
+        postgres.start()
+        _started.append(postgres)
+        os.environ["DATABASE_URL"] = postgres.url
+    if "REDIS_URL" not in os.environ:
+        redis = EmbeddedRedis(_folder / "redis", durable=False)
+        redis.start()
+        _started.append(redis)
+        os.environ["REDIS_URL"] = redis.url
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    while _started:
+        _started.pop().stop()
+    if _folder is not None:
+        shutil.rmtree(_folder, ignore_errors=True)
