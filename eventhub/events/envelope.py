@@ -4,6 +4,9 @@ from datetime import datetime
 
 import msgspec
 
+# Room for what people use as ids, and small enough that every index entry fits a page of PostgreSQL.
+MAX_TEXT = 500
+
 
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One event, read and checked for form, ready to be stored.
@@ -14,6 +17,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     event_id: str
     event_type: str
+    # Timezone-aware.
     occurred_at: datetime
     data: str = "null"
     metadata: str = "{}"
@@ -29,10 +33,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Undecodable(ValueError):
-    """The message is not an event that EventHub can read. The text says why, for people."""
+    """The message is not an event that EventHub can read. `reason` says why, for people."""
 
-    def __init__(self, reason: str, *, kind: str = "undecodable") -> None:
+    def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
-        # A short stable word for grouping: "json", "utf-8", "missing-field", "too-large", …
+        # A short stable word for grouping: "NotJson", "NotUtf8", "MissingField", "TooLarge", …
         self.kind = kind
+        self.reason = reason

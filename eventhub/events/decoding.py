@@ -1,0 +1,89 @@
+"""The front door for messages: which envelope is it, and what event does it hold?"""
+
+from collections.abc import Sequence
+
+import msgspec
+from django.conf import settings
+from msgspec import Raw
+
+from eventhub.events import cloudevents, native
+from eventhub.events.envelope import Event, Undecodable
+from eventhub.events.message import Message
+
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_array = msgspec.json.Decoder(list[Raw]).decode
+
+
+def decode(message: Message) -> Event:
+    """Read the one event in `message`: native, or a CloudEvent in structured or binary mode.
+
+    Raises Undecodable, and nothing else, whatever the bytes are.
+    """
+    if len(message.body) > settings.INGEST_MAX_BODY_BYTES:
+        raise Undecodable(
+            "TooLarge",
+            f"The body has {len(message.body):,} bytes; at most {settings.INGEST_MAX_BODY_BYTES:,} are read "
+            "(INGEST_MAX_BODY_BYTES).",
+        )
+    try:
+        if message.headers and (prefix := cloudevents.binary_prefix(message.headers)):
+            return cloudevents.decode_binary(message, prefix)
+        text = message.body.decode()
+        try:
+            return native.decode(text, message)
+        except msgspec.ValidationError:
+            # Not just the known fields with the right types: a CloudEvent, other fields as well, or a mistake.
+            return _decode_object(text, message)
+    except UnicodeDecodeError as error:
+        raise Undecodable(
+            "NotUtf8", f"The body is not UTF-8: byte {error.start:,} is 0x{message.body[error.start]:02x}."
+        ) from None
+    except msgspec.ValidationError as error:
+        raise Undecodable("WrongType", f"{error}.") from None
+    except msgspec.DecodeError as error:
+        raise Undecodable("NotJson", _not_json(message.body, error)) from None
+    except RecursionError:
+        raise Undecodable("TooDeep", "The JSON is nested too deeply to be read.") from None
+
+
+def split(message: Message) -> Sequence[Message]:
+    """The messages in `message`: a JSON array (a CloudEvents batch, or native events) holds one in each element.
+
+    Anything else is one message, itself. An array that is empty or cannot be read stays one message, which
+    `decode` then refuses with the reason.
+    """
+    if not message.body[:64].lstrip().startswith(b"[") or len(message.body) > settings.INGEST_MAX_BODY_BYTES:
+        return [message]
+    if message.headers and cloudevents.binary_prefix(message.headers):
+        return [message]
+    try:
+        elements = _decode_array(message.body.decode())
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return [message]
+    if not elements:
+        return [message]
+    return [
+        msgspec.structs.replace(message, body=bytes(element), origin_key=f"{message.origin_key}#{index}")
+        for index, element in enumerate(elements)
+    ]
+
+
+def _decode_object(text: str, message: Message) -> Event:
+    if not text.lstrip().startswith("{"):
+        raise Undecodable("NotAnObject", "The body is JSON but not an object; an event is a JSON object.")
+    fields = _decode_fields(text)
+    if "specversion" in fields:
+        return cloudevents.decode_structured(fields, message)
+    if "event_type" in fields:
+        return native.decode_fields(fields, text, message)
+    raise Undecodable(
+        "NotAnEvent",
+        "The JSON object has neither event_type (a native event) nor specversion (a CloudEvent). "
+        f"It has: {', '.join(sorted(fields))[:200] or 'no fields'}.",
+    )
+
+
+def _not_json(body: bytes, error: msgspec.DecodeError) -> str:
+    if not body.strip():
+        return "The body is empty."
+    return f"The body is not JSON: {error}."

@@ -1,0 +1,67 @@
+"""The event table's partitions: one a day, made on first need, dropped whole by retention."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+
+# Days outside of this window around today are the absurd: their events go to the default partition.
+OLDEST = timedelta(days=3 * 366)
+AHEAD = timedelta(days=7)
+# A batch of events of very many days must not make very many partitions; the rest goes to the default partition.
+NEW_PER_BATCH = 32
+NAME = re.compile(r"events_event_(\d{8})")
+
+# The days whose partitions this process knows to exist. A partition that retention dropped meanwhile is not made
+# again: late events of such a day go to the default partition.
+_known: set[date] = set()
+
+
+def ensure(times: Iterable[datetime]) -> None:
+    """Make the partitions that events at `times` (UTC) need. Call it outside of the transaction that appends.
+
+    Making one waits for readers of the default partition, so it is done in a short transaction of its own.
+    """
+    days = {time.date() for time in times} - _known
+    if not days:
+        return
+    today = datetime.now(UTC).date()
+    wanted = sorted(day for day in days if today - OLDEST <= day <= today + AHEAD)
+    for day in wanted[-NEW_PER_BATCH:]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT events_create_partition(%s)", [day])
+        _known.add(day)
+
+
+def existing() -> dict[date, str]:
+    """The days that have a partition, with its table's name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events_event'::regclass"
+        )
+        names = [row[0] for row in cursor.fetchall()]
+    return {_day(match[1]): name for name in names if (match := NAME.fullmatch(name))}
+
+
+def drop_older_than(days: int, today: date | None = None) -> list[str]:
+    """Drop the partitions whose events are all more than `days` days old; 0 keeps all. Returns their names."""
+    if days <= 0:
+        return []
+    oldest_kept = (today or datetime.now(UTC).date()) - timedelta(days=days)
+    doomed = [name for day, name in sorted(existing().items()) if day < oldest_kept]
+    for name in doomed:
+        with connection.cursor() as cursor:
+            # The names come from NAME above, so there is nothing to quote.
+            cursor.execute(f"DROP TABLE {name}")
+    return doomed
+
+
+def drop_expired() -> list[str]:
+    """Apply the retention in the settings (``EVENT_RETENTION_DAYS``)."""
+    return drop_older_than(settings.EVENT_RETENTION_DAYS)
+
+
+def _day(digits: str) -> date:
+    return datetime.strptime(digits, "%Y%m%d").replace(tzinfo=UTC).date()

@@ -1,0 +1,295 @@
+"""Appending to the event store: every event once, in batches, by COPY.
+
+The happy path is one COPY into the table. When the table already holds one of the events, the batch goes through
+a staging table with ON CONFLICT DO NOTHING instead, which tells new events, duplicates and mutated duplicates
+apart. A row that PostgreSQL refuses is found by halving the batch; the others are stored.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from enum import IntEnum
+from functools import lru_cache
+
+import msgspec
+from django.db import DataError, connection, transaction
+from psycopg import errors
+
+from eventhub.events.envelope import Event
+from eventhub.events.message import Message
+
+# Readers that follow the log in (txid, position) order take only what satisfies this: a transaction that began
+# before the oldest one still running can add nothing behind their back.
+SETTLED = "txid < pg_snapshot_xmin(pg_current_snapshot())"
+
+COLUMNS = (
+    "event_id, event_type, event_version, occurred_at, source, correlation_id, causation_id, stream, stream_version, "
+    "data, metadata, origin_id, origin_topic, origin_partition, origin_offset"
+)
+# Control characters that no checked field and no valid JSON text can hold (eventhub/events/checks.py) stand for
+# column ends, row ends and NULL until the whole batch has been escaped at once.
+COLUMN_END, ROW_END, NULL = "\x1f", "\x1e", "\x1d"
+COPY = "COPY {table} ({columns}) FROM STDIN WITH (FORMAT text, NULL E'\\x1d')"
+CONTROL = re.compile(r"[\x00-\x1f]")
+# How PostgreSQL says that it cannot hold a value (as psycopg raises it from COPY, and as Django wraps it elsewhere).
+REFUSALS = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex, DataError)
+
+
+class Outcome(IntEnum):
+    """What became of one event of a batch."""
+
+    STORED = 0
+    DUPLICATE = 1
+    # The id is stored with other content: a broken promise of immutability, kept aside.
+    MUTATED = 2
+    # PostgreSQL cannot hold it, e.g. a number beyond its range.
+    REFUSED = 3
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What became of each event of a batch, in its order."""
+
+    outcomes: list[Outcome]
+    # PostgreSQL's reason for each refused event, by its index.
+    refusals: dict[int, str]
+
+    def stored(self) -> int:
+        """How many events were new."""
+        return self.outcomes.count(Outcome.STORED)
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A batch ready to be appended. Preparing needs no database, so it overlaps the writing of the batch before."""
+
+    events: Sequence[Event]
+    origins: Sequence[Message]
+    origin_id: int | None
+    rows: list[str]
+
+
+def prepare(events: Sequence[Event], origins: Sequence[Message], origin_id: int | None) -> Prepared:
+    """Lay out the rows of `events`; `origins` are the messages they came in, in the same order."""
+    origin = NULL if origin_id is None else str(origin_id)
+    rows = [
+        COLUMN_END.join(
+            (
+                event.event_id,
+                event.event_type,
+                event.event_version or NULL,
+                event.occurred_at.isoformat(),
+                event.source or NULL,
+                event.correlation_id or NULL,
+                event.causation_id or NULL,
+                event.stream or NULL,
+                NULL if event.stream_version is None else str(event.stream_version),
+                event.data,
+                event.metadata,
+                origin,
+                _plain(message.topic),
+                NULL if message.partition is None else str(message.partition),
+                _plain(message.offset),
+            )
+        )
+        for event, message in zip(events, origins, strict=True)
+    ]
+    return Prepared(events, origins, origin_id, rows)
+
+
+def append(batch: Prepared, *, expect_duplicates: bool = False) -> Appended:
+    """Append `batch` to the store, in the caller's transaction.
+
+    With `expect_duplicates` the staging table is used at once, which is cheaper than a COPY that fails. The
+    partitions must have been ensured (``eventhub.events.partitions.ensure``).
+    """
+    outcomes = [Outcome.STORED] * len(batch.events)
+    refusals: dict[int, str] = {}
+    fresh = _mark_known(batch, outcomes)
+    if not fresh:
+        return Appended(outcomes, refusals)
+    if not expect_duplicates and _copy_all(batch, fresh):
+        return Appended(outcomes, refusals)
+    _append_staged(batch, fresh, outcomes, refusals)
+    mutated = [index for index in fresh if outcomes[index] is Outcome.MUTATED]
+    _keep_aside(batch, mutated)
+    return Appended(outcomes, refusals)
+
+
+def _mark_known(batch: Prepared, outcomes: list[Outcome]) -> list[int]:
+    """Mark the events that the batch itself or, for want of a time, the table already holds; return the others."""
+    seen: dict[object, int] = {}
+    fresh: list[int] = []
+    mutated: list[int] = []
+    timeless: list[int] = []
+    for index, event in enumerate(batch.events):
+        has_time = _has_stable_time(event, batch.origins[index])
+        key = (event.event_id, event.occurred_at) if has_time else event.event_id
+        first = seen.setdefault(key, index)
+        if first != index:
+            same = _content(event) == _content(batch.events[first])
+            outcomes[index] = Outcome.DUPLICATE if same else Outcome.MUTATED
+            if not same:
+                mutated.append(index)
+        else:
+            fresh.append(index)
+            if not has_time:
+                timeless.append(index)
+    if timeless:
+        known = _known_without_time(batch, timeless)
+        for index, same in known.items():
+            outcomes[index] = Outcome.DUPLICATE if same else Outcome.MUTATED
+            if not same:
+                mutated.append(index)
+        fresh = [index for index in fresh if index not in known]
+    _keep_aside(batch, mutated)
+    return fresh
+
+
+def _has_stable_time(event: Event, origin: Message) -> bool:
+    """Whether the event comes with the same time again when it comes again, so that id and time tell which it is.
+
+    The producer's time does; the broker's does for an event whose id is its place in the broker. It does not when
+    a producer without clock publishes the same id twice, nor for what arrives over HTTP without id and time.
+    """
+    return event.has_producer_time or (not event.has_producer_id and bool(origin.offset))
+
+
+def _known_without_time(batch: Prepared, indexes: list[int]) -> dict[int, bool]:
+    """Which of these events the table holds at whatever time, and whether with the same content.
+
+    The unique index cannot tell, as it needs the time; so one writer at a time checks and writes such events.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('events without time'))")
+        cursor.execute(  # events_event_once, on each partition
+            "SELECT given.n, there.same"
+            " FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[]) AS given (n, event_id, event_type, data)"
+            " CROSS JOIN LATERAL ("
+            "   SELECT bool_or(event.data IS NOT DISTINCT FROM given.data::jsonb"
+            "                  AND event.event_type = given.event_type) AS same"
+            "   FROM events_event event WHERE event.event_id = given.event_id) AS there"
+            " WHERE there.same IS NOT NULL",
+            [
+                indexes,
+                [batch.events[index].event_id for index in indexes],
+                [batch.events[index].event_type for index in indexes],
+                [batch.events[index].data for index in indexes],
+            ],
+        )
+        return dict(cursor.fetchall())
+
+
+def _copy_all(batch: Prepared, indexes: list[int]) -> bool:
+    """COPY these events; False when the table holds one of them or refuses one, and then none is stored."""
+    rows = batch.rows if len(indexes) == len(batch.rows) else [batch.rows[index] for index in indexes]
+    try:
+        with transaction.atomic():
+            _copy("events_event", COLUMNS, rows)
+    except (errors.UniqueViolation, *REFUSALS):
+        return False
+    return True
+
+
+def _append_staged(
+    batch: Prepared, indexes: list[int], outcomes: list[Outcome], refusals: dict[int, str]
+) -> None:
+    """Append through the staging table; halve what PostgreSQL refuses until the culprit stands alone."""
+    try:
+        with transaction.atomic():
+            for index, outcome in _merge_staged(batch, indexes).items():
+                outcomes[index] = outcome
+    except REFUSALS as error:
+        if len(indexes) == 1:
+            outcomes[indexes[0]] = Outcome.REFUSED
+            refusals[indexes[0]] = str(error).splitlines()[0]
+            return
+        middle = len(indexes) // 2
+        _append_staged(batch, indexes[:middle], outcomes, refusals)
+        _append_staged(batch, indexes[middle:], outcomes, refusals)
+
+
+def _merge_staged(batch: Prepared, indexes: list[int]) -> dict[int, Outcome]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS staged_event ON COMMIT DELETE ROWS AS"
+            f" SELECT 0 AS n, {COLUMNS} FROM events_event WITH NO DATA"
+        )
+        cursor.execute("DELETE FROM staged_event")
+        rows = [f"{index}{COLUMN_END}{batch.rows[index]}" for index in indexes]
+        _copy("staged_event", f"n, {COLUMNS}", rows)
+        cursor.execute(
+            f"INSERT INTO events_event ({COLUMNS}) SELECT {COLUMNS} FROM staged_event ORDER BY n"
+            " ON CONFLICT (event_id, occurred_at) DO NOTHING"
+        )
+        if cursor.rowcount == len(indexes):
+            return {}
+        # What is in the table and was not put there by this transaction was there before: a duplicate. LIMIT keeps
+        # the lookup by events_event_once for each row; a join could be planned as a scan of the whole table.
+        cursor.execute(
+            "SELECT staged.n, there.content IS DISTINCT FROM"
+            " (staged.event_type, staged.event_version, staged.stream, staged.stream_version, staged.data)"
+            " FROM staged_event staged CROSS JOIN LATERAL ("
+            "   SELECT (event_type, event_version, stream, stream_version, data) AS content FROM events_event event"
+            "   WHERE event.event_id = staged.event_id AND event.occurred_at = staged.occurred_at"
+            "   AND event.txid <> pg_current_xact_id() LIMIT 1) AS there"
+        )
+        return {n: Outcome.MUTATED if differs else Outcome.DUPLICATE for n, differs in cursor.fetchall()}
+
+
+def _copy(table: str, columns: str, rows: Sequence[str]) -> None:
+    text = (
+        ROW_END.join(rows)
+        .replace("\\", "\\\\")
+        .replace("\n", " ")  # only as white space between the parts of a JSON text
+        .replace("\r", " ")
+        .replace("\t", " ")
+        .replace(COLUMN_END, "\t")
+        .replace(ROW_END, "\n")
+    )
+    with connection.cursor() as cursor, cursor.copy(COPY.format(table=table, columns=columns)) as copy:
+        copy.write(text.encode())
+
+
+def _keep_aside(batch: Prepared, indexes: Sequence[int]) -> None:
+    """Record mutated duplicates, once for each different content."""
+    for index in sorted(indexes, key=lambda index: batch.events[index].event_id):
+        event = batch.events[index]
+        content = msgspec.json.encode(
+            {
+                name: value
+                for name, value in msgspec.structs.asdict(event).items()
+                if not name.startswith("has_")
+            }
+            | {"data": msgspec.Raw(event.data.encode()), "metadata": msgspec.Raw(event.metadata.encode())}
+        ).decode()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO events_mutatedduplicate (event_id, occurred_at, event_type, source, content,"
+                " content_digest, origin_id, times_seen, first_seen_at, last_seen_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, 1, now(), now())"
+                " ON CONFLICT (event_id, content_digest) DO UPDATE"
+                " SET times_seen = events_mutatedduplicate.times_seen + 1, last_seen_at = now()",
+                [
+                    event.event_id,
+                    event.occurred_at,
+                    event.event_type,
+                    event.source,
+                    content,
+                    hashlib.sha256(repr(_content(event)).encode()).hexdigest(),
+                    batch.origin_id,
+                ],
+            )
+
+
+def _content(event: Event) -> tuple[object, ...]:
+    """What the promise of immutability is about."""
+    return (event.event_type, event.event_version, event.stream, event.stream_version, _canonical(event.data))
+
+
+def _canonical(data: str) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(data), order="sorted")
+
+
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> str:
+    """A topic or offset, which no envelope check has seen, without the characters that mean something to COPY."""
+    return CONTROL.sub("␀", text) or NULL
