@@ -145,6 +145,7 @@ CELERY_BEAT_SCHEDULE = {
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
     "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
+    "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
 
 # -- EventHub -----------------------------------------------------------------------------------
