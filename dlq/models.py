@@ -22,26 +22,58 @@ class Status(models.TextChoices):
 
 
 class DeadLetterGroup(models.Model):
-    """Dead letters that died of the same thing, by fingerprint (``dlq/fingerprint.py``)."""
+    """Dead letters that died of the same thing, by fingerprint (``dlq/fingerprint.py``).
+
+    A row is written once and not touched by later letters; how many there are is in `GroupCount`.
+    """
 
     fingerprint = models.CharField(max_length=64, unique=True)
     title = models.TextField()
     reason = models.CharField(max_length=12, choices=Reason)
-    letters = models.BigIntegerField(default=0)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letter_groups")
+    event_type = models.TextField(blank=True, db_index=True)
+    failed_in = models.TextField(blank=True)
+    error_class = models.TextField(blank=True)
     first_seen_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        ordering = ["-last_seen_at"]
+        ordering = ["-first_seen_at"]
 
     def __str__(self) -> str:
         return self.title
 
 
-class DeadLetter(models.Model):
-    """One message that died, kept whole: the bytes, the headers, where it was, and why."""
+class GroupCount(models.Model):
+    """A change of a group's counts in one hour. Append-only, so that no writer waits for another; readers sum.
 
-    group = models.ForeignKey(DeadLetterGroup, on_delete=models.PROTECT, related_name="members")
+    `dlq.counts` writes, reads and merges them.
+    """
+
+    group = models.ForeignKey(DeadLetterGroup, on_delete=models.CASCADE, related_name="counts")
+    hour = models.DateTimeField(help_text="The full hour; after two days, the day.")
+    failures = models.BigIntegerField(default=0, help_text="Letters that died, and retries that came back.")
+    letters_change = models.BigIntegerField(default=0, help_text="Letters added to the group.")
+    open_change = models.BigIntegerField(
+        default=0, help_text="Letters that became open, less those that left."
+    )
+    last_failed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["hour"], name="group_count_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.hour:%Y-%m-%d %H}: {self.failures}"
+
+
+class DeadLetter(models.Model):
+    """One message that died, kept whole: the bytes, the headers, where it was, and why.
+
+    The failure fields tell the latest failure; what it died of before is in `PastFailure`.
+    """
+
+    group = models.ForeignKey(
+        DeadLetterGroup, on_delete=models.PROTECT, related_name="members", db_index=False
+    )
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letters")
     reason = models.CharField(max_length=12, choices=Reason)
     status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
@@ -50,10 +82,13 @@ class DeadLetter(models.Model):
     )
     # The message
     body = models.BinaryField()
-    size_bytes = models.BigIntegerField(help_text="Of the whole body, also where only its beginning is kept.")
+    size_bytes = models.BigIntegerField(help_text="Of the whole body.")
     headers = models.JSONField(default=dict)
     key = models.TextField(null=True)
-    topic = models.TextField(help_text="Where a retry goes: the topic or queue the message was for.")
+    topic = models.TextField(
+        blank=True, help_text="Where a retry goes: the topic or queue the message was for; empty: not known."
+    )
+    read_from = models.TextField(blank=True, help_text="The topic or queue it was read from.")
     partition = models.IntegerField(null=True)
     offset = models.TextField(blank=True)
     # The event, as far as it could be read
@@ -69,15 +104,27 @@ class DeadLetter(models.Model):
     error_message = models.TextField()
     stack = models.TextField(blank=True)
     attempts = models.IntegerField(default=1, help_text="How often handling it was tried, as far as known.")
+    returns = models.IntegerField(default=0, help_text="How many retries came back.")
     first_failed_at = models.DateTimeField()
     last_failed_at = models.DateTimeField()
     recorded_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, help_text="When its latest retry was published.")
     closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=150, blank=True)
     closed_note = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["status", "-id"], name="dead_letter_status")]
+        indexes = [
+            models.Index(fields=["status", "-id"], name="dead_letter_status"),
+            models.Index(fields=["group", "status", "-id"], name="dead_letter_group"),
+            # What a receipt or a second failure of the same event can close: small, whatever has piled up.
+            models.Index(
+                fields=["event_id"],
+                name="dead_letter_awaiting",
+                condition=models.Q(reason="service", status__in=["open", "sent"]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.event_type or self.topic}: {self.error_message[:80]}"
@@ -86,15 +133,21 @@ class DeadLetter(models.Model):
 class RetryState(models.TextChoices):
     """What became of one retry."""
 
-    CLAIMED = "claimed", "being published"
-    PUBLISHED = "published", "published, outcome not known yet"
-    SUCCEEDED = "succeeded"
+    CLAIMED = "claimed", "being sent"
+    PUBLISHED = "published", "sent, outcome not known yet"
+    SUCCEEDED = "succeeded", "succeeded"
     FAILED_AGAIN = "failed_again", "came back"
-    NOT_PUBLISHED = "not_published", "could not be published"
+    NOT_PUBLISHED = "not_published", "could not be sent"
+    UNCERTAIN = "uncertain", "interrupted, it may have been sent"
+    NO_WORD = "no_word", "sent, never heard of again"
 
 
 class Retry(models.Model):
-    """One retry of one dead letter: asked for by whom, sent where, and its outcome."""
+    """One retry of one dead letter: asked for by whom, sent where, and its outcome.
+
+    `publish_started_at` is committed before the broker is called, so that after a crash a retry that was surely not
+    sent is told from one that may have been.
+    """
 
     letter = models.ForeignKey(DeadLetter, on_delete=models.CASCADE, related_name="retries")
     attempt = models.IntegerField(help_text="The attempt number the message carries.")
@@ -102,6 +155,8 @@ class Retry(models.Model):
     destination = models.TextField()
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField(auto_now_add=True)
+    publish_started_at = models.DateTimeField(null=True)
+    published_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
 
@@ -115,6 +170,26 @@ class Retry(models.Model):
                 condition=models.Q(state__in=["claimed", "published"]),
             )
         ]
+        indexes = [
+            models.Index(fields=["requested_at"], name="retry_claimed", condition=models.Q(state="claimed"))
+        ]
 
     def __str__(self) -> str:
         return f"{self.letter} attempt {self.attempt}: {self.state}"
+
+
+class PastFailure(models.Model):
+    """What a letter died of before it was retried and died again."""
+
+    letter = models.ForeignKey(DeadLetter, on_delete=models.CASCADE, related_name="past_failures")
+    attempt = models.IntegerField()
+    error_class = models.TextField(blank=True)
+    error_message = models.TextField()
+    stack = models.TextField(blank=True)
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.letter_id} attempt {self.attempt}: {self.error_message[:80]}"
