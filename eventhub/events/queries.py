@@ -1,9 +1,9 @@
 """Reading stored events. Every statement is bounded and names the index it walks.
 
-# ruff: noqa: S608 - only column lists of this module are put into statements, values never
-
 The log order is (txid, position): what committed later never appears before a place that a reader has passed.
 """
+
+# ruff: noqa: S608 - only column lists of this module are put into statements, values never
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
