@@ -1,0 +1,223 @@
+"""What waits on the brokers: asked every few seconds, kept for a day, told as messages and as seconds.
+
+None means that nobody could tell, which is not the same as zero.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from eventhub.brokers.adapter import BrokerError, Lag, is_polled, open_adapter
+from eventhub.brokers.models import Source
+from monitoring.models import LagProbe, LagSample
+
+log = logging.getLogger(__name__)
+
+# A broker that does not answer within this is reported as such; the others are not held up by it.
+TIMEOUT_S = 4.0
+# A sample older than this says nothing about now.
+FRESH_FOR = timedelta(seconds=30)
+# A day, and the hour around the same time yesterday.
+KEPT_FOR = timedelta(hours=25)
+SERIES_FOR = timedelta(minutes=10)
+SERIES_STEP_S = 5
+
+_asking: dict[int, Future[list[Lag]]] = {}
+_asking_lock = threading.Lock()
+
+
+class SourceLag(msgspec.Struct, frozen=True):
+    """What waits for one source: messages in all its topics, the longest wait, and the topic where that is."""
+
+    source: str
+    topic: str
+    messages: int | None
+    seconds: float | None
+    error: str = ""
+
+
+class TopicLag(msgspec.Struct, frozen=True):
+    """What waits on one topic (or one partition of it) of a source."""
+
+    topic: str
+    partition: int | None
+    group: str
+    at: datetime
+    messages: int | None
+    pending: int | None
+    seconds: float | None
+
+
+UNKNOWN = SourceLag("", "", None, None)
+
+
+# -- Asking the brokers --------------------------------------------------------------------------
+
+
+def sample(timeout_s: float = TIMEOUT_S) -> int:
+    """Ask the broker of every enabled source at once, store what they say, forget what is old.
+
+    Returns how many sources could tell. One that hangs is left to its thread and not asked again meanwhile.
+    """
+    sources = [source for source in Source.objects.filter(enabled=True) if is_polled(source)]
+    # Not used as a context manager: leaving that would wait for a broker that hangs.
+    pool = ThreadPoolExecutor(max_workers=max(1, len(sources)), thread_name_prefix="lag")
+    with _asking_lock:
+        started = {
+            source: pool.submit(_ask, source)
+            for source in sources
+            if source.pk not in _asking or _asking[source.pk].done()
+        }
+        _asking.update({source.pk: future for source, future in started.items()})
+    wait(started.values(), timeout=timeout_s)
+    pool.shutdown(wait=False)
+    now = timezone.now()
+    told = 0
+    with transaction.atomic():
+        for source in sources:
+            told += _store(source, started.get(source), timeout_s, now)
+        LagSample.objects.filter(at__lt=now - KEPT_FOR).delete()
+    return told
+
+
+def _ask(source: Source) -> list[Lag]:
+    try:
+        adapter = open_adapter(source, consumer="eventhub-lag")
+        try:
+            return adapter.lag()
+        finally:
+            adapter.close()
+    finally:
+        connections.close_all()  # the outbox asks the database, and nobody else closes a thread's connection
+
+
+def _store(source: Source, asked: Future[list[Lag]] | None, timeout_s: float, now: datetime) -> bool:
+    error, lags = "", []
+    if asked is None or not asked.done():
+        error = f"The broker has not answered for {timeout_s:.0f} s. Check that it runs and can be reached."
+    else:
+        try:
+            lags = asked.result()
+        except BrokerError as failure:
+            error = str(failure)
+        except Exception as failure:  # whatever an adapter raises, the other sources are told
+            log.exception("Asking %s for its lag failed", source.name)
+            error = f"{type(failure).__name__}: {failure}"
+    LagSample.objects.bulk_create(
+        LagSample(
+            at=now,
+            source=source,
+            topic=lag.topic,
+            partition=lag.partition,
+            group=lag.group,
+            messages=lag.messages,
+            pending=lag.pending,
+            oldest_age_s=_seconds(lag),
+        )
+        for lag in lags
+    )
+    LagProbe.objects.update_or_create(source=source, defaults={"asked_at": now, "error": error[:2000]})
+    return not error
+
+
+def _seconds(lag: Lag) -> float | None:
+    if lag.oldest_age is not None:
+        return max(0.0, lag.oldest_age.total_seconds())
+    return 0.0 if lag.messages == 0 else None
+
+
+# -- Reading what they said ----------------------------------------------------------------------
+
+
+def latest(now: datetime | None = None) -> dict[int, SourceLag]:
+    """What waits for each source now, by the source's id; sources that nothing is known of are left out."""
+    now = now or timezone.now()
+    names = """
+        SELECT s.id, s.name, coalesce(p.error, '') FROM brokers_source s
+        LEFT JOIN monitoring_lagprobe p ON p.source_id = s.id AND p.asked_at > %s"""
+    errors = {pk: (name, error) for pk, name, error in _rows(names, [now - FRESH_FOR])}
+    by_source: dict[int, list[TopicLag]] = {}
+    for pk, *values in _latest_rows(now):
+        by_source.setdefault(pk, []).append(TopicLag(*values))
+    return {
+        pk: _sum(name, by_source.get(pk, []), error)
+        for pk, (name, error) in errors.items()
+        if error or pk in by_source
+    }
+
+
+def latest_by_topic(source: Source, now: datetime | None = None) -> list[TopicLag]:
+    """What waits on each topic of `source`, the longest wait first."""
+    now = now or timezone.now()
+    found = [TopicLag(*values) for pk, *values in _latest_rows(now, source.pk)]
+    return sorted(found, key=lambda one: (-(one.seconds or 0), -(one.messages or 0), one.topic))
+
+
+def worst_series(now: datetime) -> list[float | None]:
+    """The longest wait of any source over the last ten minutes, in seconds, every five seconds."""
+    start = now - SERIES_FOR
+    sql = """
+        SELECT floor(extract(epoch FROM at - %s) / %s)::int, max(oldest_age_s)
+        FROM monitoring_lagsample WHERE at >= %s AND at < %s GROUP BY 1"""
+    found = dict(_rows(sql, [start, SERIES_STEP_S, start, now]))
+    return [found.get(i) for i in range(int(SERIES_FOR.total_seconds()) // SERIES_STEP_S)]
+
+
+def source_series(
+    source: Source, start: datetime, end: datetime, step_s: int
+) -> tuple[list[int | None], list[float | None]]:
+    """Messages that waited for `source`, and the longest wait in seconds, in each step; None where unknown."""
+    sql = """
+        SELECT t, max(messages)::bigint, max(seconds) FROM (
+            SELECT floor(extract(epoch FROM at - %s) / %s)::int AS t, at, sum(messages) AS messages,
+                   max(oldest_age_s) AS seconds
+            FROM monitoring_lagsample WHERE source_id = %s AND at >= %s AND at < %s GROUP BY 1, 2) AS moments
+        GROUP BY 1"""
+    found = {t: (m, s) for t, m, s in _rows(sql, [start, step_s, source.pk, start, end])}
+    steps = range(int((end - start).total_seconds()) // step_s)
+    nothing = (None, None)
+    return [found.get(i, nothing)[0] for i in steps], [found.get(i, nothing)[1] for i in steps]
+
+
+def worst_between(start: datetime, end: datetime) -> float | None:
+    """The longest wait of any source between two moments, in seconds."""
+    ((seconds,),) = _rows(
+        "SELECT max(oldest_age_s) FROM monitoring_lagsample WHERE at >= %s AND at < %s", [start, end]
+    )
+    return None if seconds is None else float(seconds)
+
+
+def _latest_rows(now: datetime, source_id: int | None = None) -> list[tuple[Any, ...]]:
+    sql = f"""
+        SELECT DISTINCT ON (source_id, topic, partition, "group")
+               source_id, topic, partition, "group", at, messages, pending, oldest_age_s
+        FROM monitoring_lagsample WHERE at > %s {"" if source_id is None else "AND source_id = %s"}
+        ORDER BY source_id, topic, partition, "group", at DESC"""  # noqa: S608 - a constant
+    return _rows(sql, [now - FRESH_FOR, *([] if source_id is None else [source_id])])
+
+
+def _sum(name: str, lags: Iterable[TopicLag], error: str) -> SourceLag:
+    lags = list(lags)
+    messages = [lag.messages for lag in lags if lag.messages is not None]
+    seconds = [lag.seconds for lag in lags if lag.seconds is not None]
+    worst = max(lags, key=lambda lag: (lag.seconds or 0, lag.messages or 0), default=None)
+    return SourceLag(
+        source=name,
+        topic=worst.topic if worst else "",
+        messages=sum(messages) if messages else None,
+        seconds=max(seconds) if seconds else None,
+        error=error,
+    )
+
+
+def _rows(sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())

@@ -20,3 +20,16 @@ class LagSample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.topic}: {self.messages}"
+
+
+class LagProbe(models.Model):
+    """The last attempt to ask a source's broker for its lag."""
+
+    source = models.OneToOneField(
+        Source, on_delete=models.CASCADE, primary_key=True, related_name="lag_probe"
+    )
+    asked_at = models.DateTimeField()
+    error = models.TextField(blank=True, help_text="Why it could not tell; empty when it could.")
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.error or 'known'}"

@@ -1,11 +1,15 @@
 """What runs as long as the web process does."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from monitoring.live.publisher import Publisher
+
 
 class Lifespan:
-    """The ASGI lifespan protocol: starts with the web process, stops with it."""
+    """The ASGI lifespan protocol: the publisher of live snapshots starts and stops with the web process."""
 
     async def __call__(
         self,
@@ -14,8 +18,15 @@ class Lifespan:
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
         """Answer startup and shutdown."""
+        publishing: asyncio.Task[None] | None = None
         while True:
             message = await receive()
+            if message["type"] == "lifespan.startup":
+                publishing = asyncio.create_task(Publisher().run(), name="live-publisher")
+            elif publishing is not None:
+                publishing.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await publishing
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return

@@ -159,6 +159,16 @@ def compare(start: datetime, end: datetime, ago: timedelta = timedelta(days=1)) 
     )
 
 
+def dead_letters_by_hour(end: datetime, hours: int = 24) -> list[int]:
+    """How many dead letters came in each of the `hours` hours before `end`, the last one last."""
+    sql = """
+        SELECT floor(extract(epoch FROM %s - bucket) / 3600)::int, sum(dead_letters)
+        FROM rollups_rollup WHERE bucket > %s AND bucket <= %s AND dead_letters > 0 GROUP BY 1"""
+    start = end - timedelta(hours=hours)
+    found = {ago: int(letters) for ago, letters in _rows(sql, [end, start, end])}
+    return [found.get(ago, 0) for ago in reversed(range(hours))]
+
+
 def coarsest_grain(start: datetime, end: datetime) -> int:
     """The widest bucket in a stretch, in seconds: a chart's step must not be finer."""
     (row,) = _rows("SELECT max(grain) FROM rollups_rollup WHERE bucket >= %s AND bucket < %s", [start, end])

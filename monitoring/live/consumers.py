@@ -1,0 +1,73 @@
+"""The WebSocket of a page: the newest snapshot at once, then one a second."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from monitoring.live import latest
+from monitoring.live.publisher import GROUP
+
+log = logging.getLogger(__name__)
+
+# Close codes of our own (4000–4999 are free for that): the page asks for a login, or comes back by itself.
+NOT_LOGGED_IN = 4401
+TRY_AGAIN = 4503
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """Sends snapshots to one page. A page that reads slowly gets fewer of them, never a pile of old ones."""
+
+    groups: list[str] = []
+
+    async def connect(self) -> None:
+        """Let people in who are logged in, and show them how things stand."""
+        self._waiting: str | None = None
+        self._arrived = asyncio.Event()
+        self._sending: asyncio.Task[None] | None = None
+        await self.accept()  # before closing: a refused handshake has no close code that a page could read
+        user = self.scope.get("user")
+        if user is None or not user.is_authenticated:
+            await self.close(NOT_LOGGED_IN)
+            return
+        try:
+            await self.channel_layer.group_add(GROUP, self.channel_name)
+            self._offer(await database_sync_to_async(latest.newest)())
+        except Exception as error:  # noqa: BLE001 - the page is told to come back
+            log.warning("A live view could not be opened: %s", error)
+            await self.close(TRY_AGAIN)
+            return
+        self._sending = asyncio.create_task(self._send_newest())
+
+    async def disconnect(self, code: int) -> None:
+        """Stop sending."""
+        if self._sending is not None:
+            self._sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sending
+        with contextlib.suppress(Exception):  # Redis may be away; the subscription ends with the channel
+            await self.channel_layer.group_discard(GROUP, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Pages have nothing to say here."""
+
+    async def snapshot(self, message: dict[str, Any]) -> None:
+        """The publisher's message."""
+        latest.note(message["text"])
+        self._offer(message["text"])
+
+    def _offer(self, text: str) -> None:
+        """Replace what was not sent yet."""
+        self._waiting = text
+        self._arrived.set()
+
+    async def _send_newest(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            text, self._waiting = self._waiting, None
+            if text is not None:
+                await self.send(text_data=text)  # waits while the connection is full
