@@ -114,7 +114,7 @@ class Outbox:
                 topic=topic,
                 offset=str(number),
                 origin_key=f"outbox:{number}",
-                headers={name.lower(): str(value) for name, value in (headers or {}).items()},
+                headers={name.lower(): str(value) for name, value in dict(headers or {}).items()},
                 key=key,
                 timestamp=created_at.astimezone(UTC),
             )

@@ -30,6 +30,7 @@ class Rollup(models.Model):
     size_bytes = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)
     dead_letters = models.BigIntegerField(default=0)
+    invalid = models.BigIntegerField(default=0, help_text="Stored though they do not fit their schema.")
     handled = models.BigIntegerField(default=0, help_text="Deliveries that succeeded, by receipts.")
     failed = models.BigIntegerField(default=0, help_text="Deliveries that failed, by receipts.")
     arrival_buckets = ArrayField(models.SmallIntegerField(), default=list)

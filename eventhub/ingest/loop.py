@@ -1,0 +1,135 @@
+"""The loop of one Source: poll → prepare → write → acknowledge, with preparing and writing overlapped."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Event as Signal
+from threading import Thread
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from eventhub.brokers.adapter import Adapter, open_adapter
+from eventhub.brokers.models import Source, State
+from eventhub.ingest.backoff import Backoff
+from eventhub.ingest.pipeline import Batch, Pipeline, Written
+
+# A batch and the promise of its commit.
+InWork = tuple[Batch, "Future[Written]"]
+
+log = logging.getLogger(__name__)
+
+POLL_TIMEOUT_S = 1.0
+PAUSED_LOOK_EVERY_S = 0.5
+
+
+class SourceLoop:
+    """Runs one Source in a thread of its own until told to stop; what fails is begun again with backoff.
+
+    Whatever happens, a message is acknowledged only after its batch was committed; what was read and not written
+    is delivered again by the broker.
+    """
+
+    def __init__(
+        self, source: Source, consumer: str, on_committed: Callable[[int], None] | None = None
+    ) -> None:
+        self.source = source
+        self.consumer = consumer
+        # What the supervisor reports; written by this loop's thread, read by the supervisor's.
+        self.state = State.STARTING
+        self.started_at = datetime.now(UTC)
+        self.messages_total = 0
+        self.last_batch_at: datetime | None = None
+        self.last_batch_size: int | None = None
+        self.restarts = 0
+        self.last_error = ""
+        self.last_error_at: datetime | None = None
+        self._on_committed = on_committed
+        self._stop = Signal()
+        self._pause = Signal()
+        if source.paused:
+            self._pause.set()
+        self._thread = Thread(target=self._run, name=f"ingest {source.name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def pause(self, paused: bool) -> None:
+        """Stop or go on reading; what was read already is written."""
+        if paused:
+            self._pause.set()
+        else:
+            self._pause.clear()
+
+    def stop(self) -> None:
+        """Ask the loop to end after the batch in work."""
+        self._stop.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; False when it has not come in time."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        with ThreadPoolExecutor(1, thread_name_prefix=f"write {self.source.name}") as writer:
+            while not self._stop.is_set():
+                try:
+                    self._read(writer, backoff)
+                except Exception as error:  # noqa: BLE001 - whatever it was, it is reported and the loop begins again
+                    self._note_failure(error)
+                    self._stop.wait(backoff.next_delay_s())
+            writer.submit(lambda: connection.close()).result()  # of that thread
+        connection.close()
+        self.state = State.STOPPED
+
+    def _read(self, writer: ThreadPoolExecutor, backoff: Backoff) -> None:
+        close_old_connections()
+        writer.submit(close_old_connections).result()
+        adapter = open_adapter(self.source, self.consumer)
+        pipeline = Pipeline(self.source)
+        in_work: InWork | None = None
+        try:
+            while not self._stop.is_set():
+                if self._pause.is_set():
+                    self._finish(adapter, in_work)
+                    in_work = None
+                    self.state = State.PAUSED
+                    self._stop.wait(PAUSED_LOOK_EVERY_S)
+                    continue
+                # With a batch in work there is something to do besides waiting for messages.
+                messages = adapter.poll(settings.INGEST_BATCH_SIZE, 0 if in_work else POLL_TIMEOUT_S)
+                self.state = State.RUNNING
+                batch = pipeline.prepare(messages) if messages else None
+                self._finish(adapter, in_work)
+                in_work = None
+                backoff.reset()
+                if batch:
+                    in_work = batch, writer.submit(pipeline.write, batch)
+        finally:
+            try:
+                self._finish(adapter, in_work)
+            finally:
+                adapter.close()
+
+    def _finish(self, adapter: Adapter, in_work: InWork | None) -> None:
+        """Wait until the batch in work is committed, then acknowledge it."""
+        if in_work is None:
+            return
+        batch, written = in_work
+        written.result()
+        adapter.acknowledge(batch.messages)
+        self.messages_total += len(batch.messages)
+        self.last_batch_at = datetime.now(UTC)
+        self.last_batch_size = len(batch.messages)
+        if self._on_committed:
+            self._on_committed(len(batch.messages))
+
+    def _note_failure(self, error: Exception) -> None:
+        self.state = State.FAILING
+        self.restarts += 1
+        self.last_error = f"{type(error).__name__}: {error}"[:2000]
+        self.last_error_at = datetime.now(UTC)
+        log.warning("source %s failed and begins again: %s", self.source.name, self.last_error, exc_info=True)

@@ -1,0 +1,101 @@
+"""Checking events against the schemas of their types, with compiled validators.
+
+A type without a schema for the event's version is not checked. The validators are compiled once and looked up by
+(type, version); every few seconds one small query finds out whether a schema was changed.
+"""
+
+from time import monotonic
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+from django.db.models import Count, F, Max
+
+from eventhub.events.envelope import Event
+from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
+
+LOOK_FOR_CHANGES_EVERY_S = 3.0
+FINDINGS_SHOWN = 5
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """How an event breaks its schema."""
+
+    # ``$.items[0].qty: "2" is not of type "integer"``, one line a breach.
+    message: str
+    # Whether the type's mode keeps such events out of the store.
+    is_enforced: bool
+
+
+class Validators:
+    """The compiled schemas of this installation. One for each thread that validates."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[tuple[str, str], tuple[Any, bool]] = {}
+        self._state: object = None
+        self._look_at = 0.0
+
+    def refresh(self) -> None:
+        """Load what changed, if it is time to look."""
+        if monotonic() < self._look_at:
+            return
+        self._look_at = monotonic() + LOOK_FOR_CHANGES_EVERY_S
+        state = (
+            SchemaVersion.objects.aggregate(n=Count("id"), at=Max("changed_at")),
+            sorted(
+                EventType.objects.filter(versions__isnull=False).values_list("id", "validation").distinct()
+            ),
+        )
+        if state == self._state:
+            return
+        rows = (
+            SchemaVersion.objects.filter(status=SchemaStatus.ACTIVE)
+            .exclude(event_type__validation=ValidationMode.OFF)
+            .values_list(F("event_type__name"), "version", "schema", F("event_type__validation"))
+        )
+        self._by_type = {
+            (name, version): (compile_schema(schema), mode == ValidationMode.ENFORCE)
+            for name, version, schema, mode in rows
+        }
+        self._state = state
+
+    def check(self, event: Event) -> Finding | None:
+        """What is wrong with the event's data, or None."""
+        if not self._by_type:
+            return None
+        known = self._by_type.get((event.event_type, event.event_version or ""))
+        if known is None:
+            return None
+        validator, is_enforced = known
+        breaches = explain(validator, msgspec.json.decode(event.data))
+        return Finding("\n".join(breaches), is_enforced) if breaches else None
+
+
+def compile_schema(schema: Any) -> Any:
+    """A validator for a JSON Schema (2020-12 unless it says otherwise).
+
+    References to other addresses are not followed: what a person writes into the admin must not make the server
+    fetch things. Raises ValueError when the schema is not one.
+    """
+    return jsonschema_rs.validator_for(schema, retriever=_refuse_to_fetch, validate_formats=True)
+
+
+def explain(validator: Any, data: Any) -> list[str]:
+    """The first few breaches of `data`, each with its path; empty when it is valid."""
+    if validator.is_valid(data):
+        return []
+    lines: list[str] = []
+    for error in validator.iter_errors(data):
+        if len(lines) == FINDINGS_SHOWN:
+            lines.append("… and more")
+            break
+        lines.append(f"{_path(error.instance_path)}: {error.message[:500]}")
+    return lines
+
+
+def _path(parts: list[str | int]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+
+
+def _refuse_to_fetch(uri: str) -> Any:
+    raise ValueError(f"$ref {uri!r} points outside of the schema. Put what it refers to under $defs.")
