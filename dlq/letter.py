@@ -1,0 +1,48 @@
+"""A message that died, before it is written down."""
+
+from datetime import datetime
+
+import msgspec
+
+from dlq.fingerprint import Fingerprint, fingerprint
+from dlq.models import Reason
+from dlq.text import indexable
+from eventhub.brokers.models import Source
+from eventhub.events.envelope import Event
+from eventhub.events.message import Message
+
+
+class NewLetter(msgspec.Struct, frozen=True):
+    """A message that died, and why."""
+
+    message: Message
+    reason: Reason
+    error_class: str
+    error_message: str
+    # The event in it, as far as it could be read.
+    event: Event | None = None
+    # The service or consumer group that failed on it; empty when EventHub itself did.
+    failed_in: str = ""
+    stack: str = ""
+    attempts: int = 1
+    # Where a retry publishes to: None is the message's own topic, "" says that it is not known.
+    topic: str | None = None
+    failed_at: datetime | None = None
+
+    @property
+    def event_id(self) -> str | None:
+        """The event's id, unless it was derived from a place in a dead-letter queue, which names nothing else."""
+        if self.event is None or (self.reason == Reason.SERVICE and not self.event.has_producer_id):
+            return None
+        return indexable(self.event.event_id)
+
+
+def fingerprint_of(source: Source, letter: NewLetter) -> Fingerprint:
+    """The fingerprint of the group that `letter` belongs to."""
+    return fingerprint(
+        origin=f"{letter.reason}:{letter.failed_in or source.name}",
+        event_type=letter.event.event_type if letter.event else "",
+        error_class=letter.error_class,
+        message=letter.error_message,
+        stack=letter.stack,
+    )

@@ -1,0 +1,155 @@
+"""Retried messages that died again: their letters are opened once more, with what happened this time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from django.db import connection
+from django.utils import timezone
+
+from dlq import counts
+from dlq.groups import group_ids
+from dlq.headers import retried_as
+from dlq.letter import NewLetter, fingerprint_of
+from dlq.models import DeadLetter, PastFailure, Reason, Retry, RetryState, Status
+from dlq.text import storable
+from eventhub.brokers.models import Source
+
+# Retries whose message may be out there. Also those that seemed not to be sent: the broker may have taken the message
+# and lost the connection before it said so.
+MAY_COME_BACK = (
+    RetryState.CLAIMED,
+    RetryState.PUBLISHED,
+    RetryState.UNCERTAIN,
+    RetryState.NOT_PUBLISHED,
+    RetryState.NO_WORD,
+)
+
+
+class _Return(msgspec.Struct, frozen=True):
+    letter: DeadLetter
+    retry: Retry
+    death: NewLetter
+
+
+def take(source: Source, letters: Sequence[NewLetter]) -> list[NewLetter]:
+    """Reopen the letters whose retries are among `letters`; returns those that are deaths of their own.
+
+    Free of statements when no message says that it is a retry and none can be one.
+    """
+    claimed = {i: found for i, new in enumerate(letters) if (found := retried_as(new.message.headers))}
+    by_event = _sent_for_events(source, [new for i, new in enumerate(letters) if i not in claimed])
+    if not claimed and not by_event:
+        return list(letters)
+    wanted = {found.letter_id for found in claimed.values()} | set(by_event.values())
+    locked = {
+        letter.pk: letter
+        for letter in DeadLetter.objects.filter(pk__in=wanted, source=source)
+        .defer("body")
+        .order_by("pk")
+        .select_for_update()
+    }
+    retries: dict[tuple[int, int], Retry] = {}
+    latest: dict[int, Retry] = {}
+    for retry in Retry.objects.filter(letter__in=locked).order_by("pk"):
+        retries[retry.letter_id, retry.attempt] = latest[retry.letter_id] = retry
+
+    fresh: list[NewLetter] = []
+    back: dict[int, _Return] = {}
+    for i, new in enumerate(letters):
+        if found := claimed.get(i):
+            letter = locked.get(found.letter_id)
+            sent = retries.get((found.letter_id, found.attempt))
+        else:
+            letter = locked.get(by_event.get((new.event_id, new.failed_in), 0))
+            sent = latest.get(letter.pk) if letter else None
+        if (
+            letter is None
+            or sent is None
+            or (new.failed_in and letter.failed_in and new.failed_in != letter.failed_in)
+        ):
+            fresh.append(new)  # another service died of the retried message, or the header is not ours
+        elif RetryState(sent.state) in MAY_COME_BACK and letter.pk not in back:
+            back[letter.pk] = _Return(letter, sent, new)
+    _reopen(list(back.values()))
+    return fresh
+
+
+def _sent_for_events(source: Source, letters: Sequence[NewLetter]) -> dict[tuple[str | None, str], int]:
+    """Letters that were sent again and whose event failed once more in the same service.
+
+    Many services do not copy a message's headers when they dead-letter it; the event's id tells as well.
+    """
+    events = {new.event_id for new in letters if new.reason == Reason.SERVICE and new.event_id}
+    if not events:
+        return {}
+    with connection.cursor() as cursor:
+        # dead_letter_awaiting: only what is open or sent is in this index.
+        cursor.execute(
+            """
+            SELECT event_id, failed_in, max(id) FROM dlq_deadletter
+            WHERE event_id = ANY(%s) AND reason = 'service' AND status = 'sent' AND source_id = %s
+            GROUP BY event_id, failed_in
+            """,
+            [list(events), source.pk],
+        )
+        return {(event_id, failed_in): letter_id for event_id, failed_in, letter_id in cursor.fetchall()}
+
+
+def _reopen(returned: Sequence[_Return]) -> None:
+    if not returned:
+        return
+    now = timezone.now()
+    source = returned[0].letter.source
+    groups = group_ids(source, [(fingerprint_of(source, back.death), back.death) for back in returned])
+    past: list[PastFailure] = []
+    changes: dict[int, counts.Change] = {}
+    for back, group_id in zip(returned, groups, strict=True):
+        letter, retry, death = back.letter, back.retry, back.death
+        failed_at: datetime = death.failed_at or now
+        past.append(
+            PastFailure(
+                letter=letter,
+                attempt=letter.attempts,
+                error_class=letter.error_class,
+                error_message=letter.error_message,
+                stack=letter.stack,
+                failed_at=letter.last_failed_at,
+            )
+        )
+        arrived = changes.setdefault(group_id, counts.Change())
+        arrived.failures += 1
+        arrived.last_failed_at = max(arrived.last_failed_at or failed_at, failed_at)
+        if letter.group_id != group_id:
+            changes.setdefault(letter.group_id, counts.Change()).letters -= 1
+            arrived.letters += 1
+        if letter.status == Status.OPEN:
+            changes.setdefault(letter.group_id, counts.Change()).open -= 1
+        arrived.open += 1
+        letter.group_id = group_id
+        letter.status = Status.OPEN
+        letter.closed_at, letter.closed_by, letter.closed_note = None, "", ""
+        letter.reason = death.reason
+        letter.error_class = storable(death.error_class)
+        letter.error_message = storable(death.error_message)
+        letter.stack = storable(death.stack)
+        letter.attempts = max(letter.attempts, retry.attempt)
+        letter.returns += 1
+        letter.last_failed_at = failed_at
+        retry.state = RetryState.FAILED_AGAIN
+        retry.published_at = retry.published_at or now
+        retry.finished_at = now
+        retry.error = letter.error_message[:1000]
+    PastFailure.objects.bulk_create(past)
+    DeadLetter.objects.bulk_update(
+        [back.letter for back in returned],
+        [
+            "group", "status", "closed_at", "closed_by", "closed_note", "reason", "error_class", "error_message",
+            "stack", "attempts", "returns", "last_failed_at",
+        ],
+        batch_size=500,
+    )  # fmt: skip
+    Retry.objects.bulk_update(
+        [back.retry for back in returned], ["state", "published_at", "finished_at", "error"], batch_size=500
+    )
+    counts.add(changes)
