@@ -2,5 +2,12 @@ from django.contrib import admin
 from django.urls import path
 
 from eventhub.api import api
+from eventhub.pages.health import healthz
+from monitoring.readiness import readyz
 
-urlpatterns = [path("api/", api.urls), path("admin/", admin.site.urls)]
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("api/", api.urls),
+    path("admin/", admin.site.urls),
+]

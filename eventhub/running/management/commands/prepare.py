@@ -1,0 +1,36 @@
+from argparse import ArgumentParser
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand
+
+from eventhub.running.preparing import ADMINISTRATOR, prepare
+
+
+class Command(BaseCommand):
+    """Make an installation ready to run; what ``up`` does before it starts the programs."""
+
+    help = (
+        "Migrate the database, create the administrator `admin` where there is none (its password is ADMIN_PASSWORD, "
+        "else one is made up and printed), and with --demo set up the demo shop's sources. Safe to repeat."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--demo`, `--json`."""
+        parser.add_argument("--demo", action="store_true", help="set up the demo shop's sources")
+        parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare, then say what was done."""
+        done = prepare(demo=options["demo"])
+        if options["json"]:
+            self.stdout.write(msgspec.json.encode(done).decode())
+            return
+        self.stdout.write(f"Database: {done.migrations} migrations applied.")
+        if done.password:
+            self.stdout.write(f"Administrator: {ADMINISTRATOR}, password {done.password} (shown only now).")
+        elif done.administrator_is_new:
+            self.stdout.write(f"Administrator: {ADMINISTRATOR}, password as in ADMIN_PASSWORD.")
+        else:
+            self.stdout.write(f"Administrator: {ADMINISTRATOR} is there already; its password is unchanged.")
