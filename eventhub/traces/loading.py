@@ -1,0 +1,104 @@
+"""Reading what a trace is made of: its events and its dead letters."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from django.db.models import Q
+
+from dlq.models import DeadLetter
+from eventhub.events import queries
+from eventhub.events.queries import StoredEvent
+from eventhub.traces.assemble import Letter, Trace, assemble
+
+# Of one trace on its own page, and of each in a list of traces.
+MOST_EVENTS = 20_000
+MOST_IN_LIST = 300
+MOST_LETTERS = 500
+
+_LETTER_FIELDS = (
+    "id",
+    "status",
+    "event_id",
+    "event_type",
+    "causation_id",
+    "event_source",
+    "failed_in",
+    "error_class",
+    "error_message",
+    "attempts",
+    "last_failed_at",
+    "recorded_at",
+    "correlation_id",
+)
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A trace and the stored events it was assembled from, receipts among them."""
+
+    trace: Trace
+    events: list[StoredEvent]
+
+
+def load_trace(correlation_id: str, now: datetime) -> Loaded | None:
+    """The trace with at most `MOST_EVENTS` events; None when nothing is known under this id."""
+    events = queries.events_by_correlation(correlation_id, MOST_EVENTS + 1)
+    truncated = len(events) > MOST_EVENTS
+    events = events[:MOST_EVENTS]
+    mine = Q(correlation_id=correlation_id)
+    if 0 < len(events) <= MOST_IN_LIST:
+        # A letter from another team's queue may know the event's id and not its correlation.
+        mine |= Q(correlation_id=None, event_id__in=[event.event_id for event in events])
+    letters = [letter for _, letter in _letters(mine)]
+    trace = assemble(correlation_id, events, letters, now=now, truncated=truncated)
+    return Loaded(trace, events) if trace else None
+
+
+def load_traces(correlation_ids: Sequence[str], now: datetime) -> dict[str, Loaded]:
+    """Several traces for a list, each with at most `MOST_IN_LIST` events; two statements for all."""
+    events = queries.events_by_correlations(correlation_ids, MOST_IN_LIST + 1)
+    letters: dict[str, list[Letter]] = defaultdict(list)
+    for correlation_id, letter in _letters(Q(correlation_id__in=list(events))) if events else ():
+        letters[correlation_id or ""].append(letter)
+    found: dict[str, Loaded] = {}
+    for correlation_id, mine in events.items():
+        kept = mine[:MOST_IN_LIST]
+        trace = assemble(
+            correlation_id, kept, letters[correlation_id], now=now, truncated=len(mine) > MOST_IN_LIST
+        )
+        if trace:
+            found[correlation_id] = Loaded(trace, kept)
+    return found
+
+
+def load_single(event: StoredEvent, now: datetime) -> Loaded:
+    """An event without a correlation id as a trace of its own, with its dead letters."""
+    letters = [letter for _, letter in _letters(Q(event_id=event.event_id))]
+    trace = assemble(event.event_id, [event], letters, now=now)
+    assert trace is not None
+    return Loaded(trace, [event])
+
+
+def _letters(which: Q) -> Iterable[tuple[str | None, Letter]]:
+    # Indexes on correlation_id and event_id.
+    rows = DeadLetter.objects.filter(which).order_by("-id").values_list(*_LETTER_FIELDS)[:MOST_LETTERS]
+    for number, status, event_id, event_type, causation_id, source, *failure, correlation_id in rows:
+        failed_in, error_class, error_message, attempts, failed_at, recorded_at = failure
+        yield (
+            correlation_id,
+            Letter(
+                id=number,
+                status=status,
+                event_id=event_id,
+                event_type=event_type,
+                causation_id=causation_id,
+                source=source,
+                failed_in=failed_in,
+                error_class=error_class,
+                error_message=error_message,
+                attempts=attempts,
+                failed_at=failed_at,
+                recorded_at=recorded_at,
+            ),
+        )
