@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "ninja",
     "channels",
     "eventhub.access",
     "eventhub.events",
@@ -65,6 +66,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "eventhub.pages.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -74,6 +76,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "eventhub.pages.middleware.login_for_htmx",
 ]
 
 ROOT_URLCONF = "eventhub.urls"
@@ -145,6 +148,8 @@ CELERY_BEAT_SCHEDULE = {
     "sample-lag": {"task": "monitoring.sample_lag", "schedule": 5.0, "options": {"expires": 5}},
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
+    "settle-retries": {"task": "dlq.settle", "schedule": 15.0, "options": {"expires": 15}},
+    "merge-dead-letter-counts": {"task": "dlq.merge_counts", "schedule": 60.0, "options": {"expires": 60}},
     "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
@@ -171,6 +176,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[^/]+@[^/]+/"  # the version is in the path
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
