@@ -1,7 +1,17 @@
 from django.conf import settings
 from django.http import HttpRequest
 
+from eventhub.pages.navigation import entries
+
 
 def shell(request: HttpRequest) -> dict[str, object]:
-    """What every page's shell shows."""
-    return {"environment_name": settings.ENVIRONMENT_NAME}
+    """What every page's shell shows: the environment's name and, for who is signed in, the rail."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"environment_name": settings.ENVIRONMENT_NAME, "navigation": []}
+    match = request.resolver_match
+    route = match.view_name if match else ""
+    return {
+        "environment_name": settings.ENVIRONMENT_NAME,
+        "navigation": entries(is_staff=user.is_staff, current_route=route),
+    }

@@ -1,0 +1,65 @@
+"""The pages of the left rail, the palette and the `g` keys. A new page is one line here."""
+
+from dataclasses import dataclass
+
+from django.urls import NoReverseMatch, reverse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of the product and how one gets to it."""
+
+    # The URL's name.
+    route: str
+    label: str
+    icon: str
+    # Pressed after `g`.
+    key: str
+    # Other routes that belong to this page: its entry stays lit on them.
+    inside: tuple[str, ...] = ()
+    # Staff only.
+    staff: bool = False
+    # Path into the live snapshot of the number shown beside the label.
+    count: str = ""
+
+
+PAGES = (
+    Page(route="overview", label="Overview", icon="layout-dashboard", key="o"),
+    Page(route="traces", label="Traces", icon="timeline", key="t", inside=("trace", "event")),
+    Page(
+        route="dead-letters",
+        label="Dead letters",
+        icon="mail-x",
+        key="d",
+        inside=("dead-letter",),
+        count="dead_letters.open",
+    ),
+    Page(route="sources", label="Sources", icon="plug-connected", key="s", inside=("source",)),
+    Page(route="event-types", label="Event types", icon="tags", key="e", inside=("event-type",)),
+    Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A page as one visitor sees it now."""
+
+    page: Page
+    url: str
+    current: bool
+
+
+def entries(*, is_staff: bool, current_route: str) -> list[Entry]:
+    """The rail's entries for this visitor. `current_route` is the matched URL's name, with its namespace."""
+    found = []
+    for page in PAGES:
+        if page.staff and not is_staff:
+            continue
+        try:
+            url = reverse(page.route)
+        except NoReverseMatch:
+            continue
+        found.append(
+            Entry(page=page, url=url, current=current_route == page.route or current_route in page.inside)
+        )
+    return found
