@@ -1,8 +1,12 @@
 """The REST API: one NinjaAPI, one router a package, OpenAPI at ``/api/openapi.json``."""
 
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
 
 api = NinjaAPI(
@@ -18,3 +22,15 @@ api = NinjaAPI(
 def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
     """A cursor from elsewhere is the caller's mistake."""
     return api.create_response(request, {"detail": str(error)}, status=400)
+
+
+api.add_router("", events_router)
+
+
+def urls() -> tuple[list[Any], str, str]:
+    """The API's addresses. They answer 401 by themselves, so a script is never sent to the login page."""
+    patterns, app_name, namespace = api.urls
+    for pattern in patterns:
+        if pattern.callback is not None:
+            pattern.callback = login_not_required(pattern.callback)
+    return patterns, app_name, namespace

@@ -11,6 +11,7 @@ from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_raw = msgspec.json.Decoder(Raw).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -70,6 +71,7 @@ def split(message: Message) -> Sequence[Message]:
 
 def _decode_object(text: str, message: Message) -> Event:
     if not text.lstrip().startswith("{"):
+        _decode_raw(text)  # raises, with a better reason, when it is not JSON at all
         raise Undecodable("NotAnObject", "The body is JSON but not an object; an event is a JSON object.")
     fields = _decode_fields(text)
     if "specversion" in fields:

@@ -13,7 +13,7 @@ from django.db import transaction
 from dlq import dead_letter_queues, intake, outcomes
 from dlq.intake import NewLetter
 from dlq.models import Reason
-from eventhub.brokers.models import Role, Source
+from eventhub.brokers.models import Kind, Role, Source
 from eventhub.events import decoding, partitions, receipts, store
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
@@ -62,32 +62,38 @@ class Pipeline:
         self._expect_duplicates = False
 
     def prepare(self, messages: Sequence[Message]) -> Batch:
-        """Decode and validate. What cannot be read, or is not allowed, becomes a dead letter of the batch."""
+        """Decode and validate. What cannot be read, or is not allowed, becomes a dead letter of the batch.
+
+        A message that is a JSON array holds one event in each element.
+        """
         if self.source.role == Role.DEAD_LETTERS:
             letters = [dead_letter_queues.read(message) for message in messages]
             return Batch(self.source, messages, store.prepare([], [], self.source.pk), [], letters)
+        parts = [part for message in messages for part in decoding.split(message)]
+        return msgspec.structs.replace(self.prepare_each(parts), messages=messages)
+
+    def prepare_each(self, messages: Sequence[Message]) -> Batch:
+        """As `prepare`, for messages that hold one event each."""
         self._validators.refresh()
         events: list[Event] = []
         origins: list[Message] = []
         invalid: list[bool] = []
         refused: list[NewLetter] = []
         check = self._validators.check
-        for whole in messages:
-            for message in decoding.split(whole):
-                try:
-                    event = decoding.decode(message)
-                except Undecodable as error:
-                    refused.append(NewLetter(message, Reason.UNDECODABLE, error.kind, error.reason))
-                    continue
-                finding = check(event)
-                if finding and finding.is_enforced:
-                    refused.append(
-                        NewLetter(message, Reason.INVALID, "SchemaViolation", finding.message, event=event)
-                    )
-                    continue
-                events.append(event)
-                origins.append(message)
-                invalid.append(finding is not None)
+        for message in messages:
+            try:
+                event = decoding.decode(message)
+            except Undecodable as error:
+                refused.append(NewLetter(message, Reason.UNDECODABLE, error.kind, error.reason))
+                continue
+            finding = check(event)
+            if finding and finding.is_enforced:
+                letter = NewLetter(message, Reason.INVALID, "SchemaViolation", finding.message, event=event)
+                refused.append(letter)
+                continue
+            events.append(event)
+            origins.append(message)
+            invalid.append(finding is not None)
         rows = store.prepare(events, origins, self.source.pk)
         return Batch(self.source, messages, rows, invalid, refused)
 
@@ -104,7 +110,8 @@ class Pipeline:
                 )
                 for index, reason in appended.refusals.items()
             ]
-            letters = [*batch.letters, *unstorable]
+            # Who sends over HTTP gets the refusal as the answer, and keeps the message.
+            letters = [*batch.letters, *unstorable] if batch.source.kind != Kind.HTTP else []
             now = datetime.now(UTC)
             reports = [receipt for event in events if (receipt := receipts.parse(event))]
             writing.add(_tally(batch, appended.outcomes, letters, now), origin_id=batch.source.pk, at=now)

@@ -6,6 +6,7 @@ A pytest plugin (``-p tests.services.embedded``), because the settings must find
 import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ _folder: Path | None = None
 _started: list[EmbeddedPostgres | EmbeddedRedis] = []
 
 
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True)  # before pytest-django loads the settings
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     global _folder
     os.environ.setdefault("SECRET_KEY", "tests-only")
     _folder = Path(tempfile.mkdtemp(prefix="eventhub-tests-"))
@@ -34,6 +36,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         redis.start()
         _started.append(redis)
         os.environ["REDIS_URL"] = redis.url
+    return (yield)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
