@@ -1,0 +1,336 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis as redis_client
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from dlq import counts, intake, outcomes, routes, settling
+from dlq.headers import ATTEMPT, RETRY_OF
+from dlq.models import DeadLetter, PastFailure, Retry, RetryState, Status
+from dlq.operating import retry_letters
+from dlq.retry import claim, publish_claimed
+from eventhub.access.audit import Actor
+from eventhub.access.models import AuditEntry
+from eventhub.brokers.models import Kind, Source
+from eventhub.events.decoding import decode
+from eventhub.events.message import Message
+from eventhub.events.receipts import Receipt
+from tests.dlq.letters import broken, dead_message, order_paid, service_failure
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ANNA = Actor("anna")
+
+
+@pytest.fixture
+def redis() -> Iterator[Any]:
+    client = redis_client.Redis.from_url(settings.REDIS_URL)
+    client.delete("shop.orders", "shop.dead-letters")
+    yield client
+    client.delete("shop.orders", "shop.dead-letters")
+    client.close()
+
+
+def letter_of(source: Source, new: intake.NewLetter) -> DeadLetter:
+    with transaction.atomic():
+        assert intake.record(source, [new]) == 1
+    return DeadLetter.objects.latest("pk")
+
+
+def receipt(letter: DeadLetter, service: str = "shipping") -> Receipt:
+    return Receipt(
+        event_id=letter.event_id or "",
+        event_type=letter.event_type,
+        service=service,
+        succeeded=True,
+        duration_s=0.1,
+        attempt=4,
+        error_class="",
+        error_message="",
+        will_retry=None,
+        at=timezone.now(),
+    )
+
+
+def observe(stored: list[Message], *receipts: Receipt) -> None:
+    with transaction.atomic():
+        outcomes.observe([(message, decode(message)) for message in stored], receipts)
+
+
+def test_a_retry_publishes_the_same_bytes_to_where_the_message_came_from(
+    shop_dead_letters: Source, redis: Any
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1, headers={"traceparent": "x"}))
+
+    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
+
+    [(_, entry)] = redis.xrange("shop.orders")
+    assert entry[b"body"] == bytes(letter.body)
+    assert entry == {
+        b"body": bytes(letter.body),
+        b"content-type": b"application/json",
+        b"traceparent": b"x",
+        RETRY_OF.encode(): str(letter.pk).encode(),
+        ATTEMPT.encode(): b"4",
+    }
+    letter.refresh_from_db()
+    assert letter.status == Status.SENT
+    assert letter.retries.get().state == RetryState.PUBLISHED
+    assert counts.open_letters().letters == 0
+    assert AuditEntry.objects.get().action == "retry"
+
+
+def test_two_people_at_once_publish_once(shop_dead_letters: Source, redis: Any) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+
+    def press(n: int) -> int:
+        try:
+            return retry_letters([letter.pk], Actor(f"person {n}")).accepted
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as people:
+        pressed = list(people.map(press, range(16)))
+
+    assert sum(pressed) == 1
+    assert redis.xlen("shop.orders") == 1
+    assert Retry.objects.count() == 1
+
+
+def test_publishing_the_same_claim_twice_at_once_publishes_once(
+    shop_dead_letters: Source, redis: Any
+) -> None:
+    letters = [letter_of(shop_dead_letters, service_failure(n)) for n in range(5)]
+    claims = claim([letter.pk for letter in letters], ANNA)
+
+    def publish(_: int) -> None:
+        try:
+            publish_claimed(claims.retry_ids)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(publish, range(4)))
+
+    assert redis.xlen("shop.orders") == 5
+
+
+def test_a_broker_that_refuses_leaves_the_letter_open_with_the_reason(
+    shop: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = letter_of(shop, broken(1))
+    shop.config = {"streams": ["shop.orders"], "url": "redis://127.0.0.1:1/0"}
+    shop.save()
+
+    outcome = retry_letters([letter.pk], ANNA)
+
+    letter.refresh_from_db()
+    assert letter.status == Status.OPEN
+    assert outcome.accepted == 0
+    assert "could not be sent" in outcome.refused[0].why
+    assert letter.retries.get().state == RetryState.NOT_PUBLISHED
+    assert counts.open_letters().letters == 1
+
+
+def test_a_claim_that_nobody_began_is_sent_by_the_sweep(shop_dead_letters: Source, redis: Any) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    claim([letter.pk], ANNA)
+    assert settling.settle().sent == 0  # too young to be abandoned
+
+    Retry.objects.update(requested_at=timezone.now() - timedelta(minutes=2))
+    assert settling.settle().sent == 1
+    assert settling.settle().sent == 0
+    assert redis.xlen("shop.orders") == 1
+
+
+def test_a_crash_while_publishing_is_told_as_uncertain_and_can_be_retried(
+    shop_dead_letters: Source, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+
+    def die(source: Source, messages: Any) -> None:
+        raise SystemExit("killed")
+
+    monkeypatch.setitem(routes._registered, Kind.REDIS, die)
+    with pytest.raises(SystemExit):
+        retry_letters([letter.pk], ANNA)
+    monkeypatch.undo()
+    Retry.objects.update(publish_started_at=timezone.now() - timedelta(minutes=5))
+
+    assert settling.settle().uncertain == 1
+    uncertain = letter.retries.get()
+    assert uncertain.state == RetryState.UNCERTAIN
+    assert "may have been published or not" in uncertain.error
+    letter.refresh_from_db()
+    assert letter.status == Status.OPEN
+
+    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
+    assert [retry.attempt for retry in letter.retries.all()] == [4, 5]
+
+
+def test_a_claim_older_than_an_hour_is_given_up_not_sent(shop_dead_letters: Source, redis: Any) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    claim([letter.pk], ANNA)
+    Retry.objects.update(requested_at=timezone.now() - timedelta(hours=2))
+
+    assert settling.settle().given_up == 1
+    assert redis.xlen("shop.orders") == 0
+    assert letter.retries.get().state == RetryState.NOT_PUBLISHED
+
+
+def test_a_success_receipt_of_the_service_resolves_the_letter(shop_dead_letters: Source, redis: Any) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    retry_letters([letter.pk], ANNA)
+
+    observe([], receipt(letter, service="email"))
+    letter.refresh_from_db()
+    assert letter.status == Status.SENT, "another service's success says nothing"
+
+    observe([], receipt(letter))
+    letter.refresh_from_db()
+    assert letter.status == Status.RESOLVED
+    assert letter.retries.get().state == RetryState.SUCCEEDED
+
+
+def test_an_open_letter_whose_service_succeeds_later_by_itself_is_resolved(shop_dead_letters: Source) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    observe([], receipt(letter))
+    letter.refresh_from_db()
+    assert letter.status == Status.RESOLVED
+    assert counts.open_letters().letters == 0
+
+
+def test_a_retry_that_dies_again_reopens_its_letter_with_both_failures(
+    shop_dead_letters: Source, redis: Any
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    retry_letters([letter.pk], ANNA)
+    again = service_failure(
+        1,
+        origin_key="redis:shop.dead-letters/99-0",
+        headers={
+            RETRY_OF: str(letter.pk),
+            ATTEMPT: "4",
+            "dlq-error-class": "shop.shipping.AddressUnknown",
+            "dlq-error-message": "No such street",
+        },
+    )
+    for _ in range(2):  # delivered twice: the second changes nothing
+        with transaction.atomic():
+            assert intake.record(shop_dead_letters, [again]) == 0
+
+    letter.refresh_from_db()
+    assert (letter.status, letter.attempts, letter.returns) == (Status.OPEN, 4, 1)
+    assert letter.error_class == "shop.shipping.AddressUnknown"
+    assert letter.group.title == "AddressUnknown: No such street"
+    assert letter.retries.get().state == RetryState.FAILED_AGAIN
+    assert PastFailure.objects.get().error_class == "shop.shipping.CarrierTimeout"
+    assert counts.open_letters() == counts.OpenLetters(1, 1, 2, "AddressUnknown: No such street")
+
+
+def test_a_service_that_drops_the_headers_is_recognised_by_its_event(
+    shop_dead_letters: Source, redis: Any
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    retry_letters([letter.pk], ANNA)
+    with transaction.atomic():
+        assert intake.record(shop_dead_letters, [service_failure(1, origin_key="redis:again")]) == 0
+    letter.refresh_from_db()
+    assert (letter.status, letter.attempts) == (Status.OPEN, 4)
+
+
+def test_another_service_that_dies_of_a_retried_message_gets_its_own_letter(
+    shop_dead_letters: Source, redis: Any
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    retry_letters([letter.pk], ANNA)
+    headers = {RETRY_OF: str(letter.pk), ATTEMPT: "4", "dlq-group": "email"}
+    with transaction.atomic():
+        other = service_failure(1, origin_key="redis:other", headers=headers)
+        assert intake.record(shop_dead_letters, [other]) == 1
+    letter.refresh_from_db()
+    assert letter.status == Status.SENT
+
+
+def test_an_unreadable_message_is_resolved_when_its_retry_is_stored(shop: Source, redis: Any) -> None:
+    letter = letter_of(shop, broken(1, body=order_paid()))
+    retry_letters([letter.pk], ANNA)
+    [(_, entry)] = redis.xrange("shop.orders")
+    headers = {name.decode(): value.decode() for name, value in entry.items() if name != b"body"}
+    message = Message(
+        body=entry[b"body"], topic="shop.orders", offset="9-0", origin_key="redis:9", headers=headers
+    )
+
+    observe([message])
+
+    letter.refresh_from_db()
+    assert letter.status == Status.RESOLVED
+    assert letter.retries.get().state == RetryState.SUCCEEDED
+
+
+def test_an_outcome_that_comes_before_the_mark_is_kept(
+    shop_dead_letters: Source, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+
+    def publish_and_fail_at_once(source: Source, messages: Any) -> None:
+        new = service_failure(1, origin_key="redis:quick", headers=messages[0].headers)
+        with transaction.atomic():
+            intake.record(source, [new])
+
+    monkeypatch.setitem(routes._registered, Kind.REDIS, publish_and_fail_at_once)
+    retry_letters([letter.pk], ANNA)
+
+    letter.refresh_from_db()
+    assert letter.status == Status.OPEN
+    assert letter.retries.get().state == RetryState.FAILED_AGAIN
+    assert counts.open_letters().letters == 1
+
+
+def test_a_letter_that_does_not_say_where_it_came_from_is_refused_with_words(
+    shop_dead_letters: Source,
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1, headers={"dlq-origin-stream": ""}))
+    outcome = retry_letters([letter.pk], ANNA)
+    assert "does not say where it came from" in outcome.refused[0].why
+    assert not Retry.objects.exists()
+
+
+def test_what_came_in_over_http_needs_a_registered_way_back(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    http = Source.objects.create(name="http", kind=Kind.HTTP)
+    letter = letter_of(http, broken(1))
+    monkeypatch.delitem(routes._registered, Kind.HTTP, raising=False)
+    assert "nothing here knows how" in retry_letters([letter.pk], ANNA).refused[0].why
+
+    taken: list[bytes] = []
+    monkeypatch.setitem(routes._registered, Kind.HTTP, lambda source, out: taken.extend(m.body for m in out))
+    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
+    assert taken == [b"{"]
+
+
+def test_a_sent_letter_without_word_can_be_sent_again_after_a_while(
+    shop_dead_letters: Source, redis: Any
+) -> None:
+    letter = letter_of(shop_dead_letters, service_failure(1))
+    retry_letters([letter.pk], ANNA)
+    assert "outcome is awaited" in retry_letters([letter.pk], ANNA).refused[0].why
+
+    DeadLetter.objects.update(sent_at=timezone.now() - timedelta(minutes=11))
+    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
+    assert [r.state for r in letter.retries.all()] == [RetryState.NO_WORD, RetryState.PUBLISHED]
+
+
+def test_a_message_from_a_dead_letter_queue_may_be_of_any_kind() -> None:
+    from dlq.dead_letter_queues import read
+
+    bare = read(Message(body=b"\xff\x00", topic="q", offset="1", origin_key="k"))
+    assert (bare.event, bare.topic, bare.attempts) == (None, "", 1)
+    assert "does not say what went wrong" in bare.error_message
+
+    odd = read(dead_message(1, headers={"dlq-attempts": "many", "dlq-failed-at": "yesterday"}))
+    assert odd.attempts == 1
+    assert odd.failed_at is not None, "the broker's time stands in"
