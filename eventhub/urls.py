@@ -1,14 +1,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from eventhub.api import api
+from eventhub import api
 from eventhub.pages.health import healthz
 from monitoring.readiness import readyz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
-    path("api/", api.urls),
+    path("api/", api.urls()),
     path("admin/", admin.site.urls),
     path("", include("eventhub.pages.urls")),
 ]
