@@ -1,0 +1,49 @@
+"""The order service's database work, off the event loop, one transaction after the other."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Unavailable(Exception):
+    """Something the service cannot work without is away: wait for it, and do not blame the event."""
+
+
+class Database:
+    """One thread with one connection: what is committed first has the lower outbox id, which the relay relies on."""
+
+    def __init__(self) -> None:
+        self.written = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="shop-database")
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns, run on the database thread. Raises Unavailable while there is no database."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: self._now(work, *args, **kwargs)
+        )
+
+    def _now(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except (OperationalError, InterfaceError) as error:
+            connection.close()
+            raise Unavailable(f"The database does not answer: {error}") from error
+
+    def close(self) -> None:
+        """Close the connection and end the thread."""
+        self._thread.submit(connection.close)
+        self._thread.shutdown(wait=False, cancel_futures=False)
+
+
+class BlockingDatabase(Database):
+    """The same while time is only played (``rehearsal.py``): the clock must stand still until the work is done."""
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns; nothing else runs meanwhile."""
+        return self._thread.submit(lambda: self._now(work, *args, **kwargs)).result()
