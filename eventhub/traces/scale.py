@@ -8,6 +8,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import pairwise
 
 import msgspec
 
@@ -75,7 +76,7 @@ def _stretches(seconds: list[float]) -> tuple[Stretch, ...]:
     bounds = [0.0, *(edge for fold in folded for edge in fold), total]
     found: list[Stretch] = []
     left = 0.0
-    for number, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for number, (begin, end) in enumerate(pairwise(bounds)):
         is_fold = number % 2 == 1
         right = left + (FOLD_WIDTH if is_fold else room + shared * (end - begin) / open_s)
         found.append(Stretch(begin, end, left, min(right, 1.0), is_fold))
@@ -85,7 +86,7 @@ def _stretches(seconds: list[float]) -> tuple[Stretch, ...]:
 
 def _folded_gaps(seconds: list[float]) -> list[tuple[float, float]]:
     """The most silences of which each is long beside what stays open; in order of time."""
-    gaps = sorted(zip(seconds, seconds[1:], strict=False), key=lambda gap: gap[0] - gap[1])[:MOST_FOLDS]
+    gaps = sorted(pairwise(seconds), key=lambda gap: gap[0] - gap[1])[:MOST_FOLDS]
     left, chosen = seconds[-1], 0
     for number, (start, end) in enumerate(gaps, 1):
         left -= end - start

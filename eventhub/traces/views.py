@@ -1,0 +1,206 @@
+"""The Traces pages: the list, one trace, one event."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from eventhub.events import queries
+from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
+from eventhub.traces.asking import address, bar_of, trace_query
+from eventhub.traces.assemble import Trace
+from eventhub.traces.loading import MOST_EVENTS, load_single, load_trace
+from eventhub.traces.pace import slow_steps
+from eventhub.traces.panel import Panel, panel_of
+from eventhub.traces.search import Found, Hits, TraceQuery, direct_hit, search
+from eventhub.traces.story import in_words, story_of
+from eventhub.traces.walks import Key
+from eventhub.traces.waterfall import miniature, waterfall
+
+PAGE = 40
+# Beyond this many "99+ new" says enough.
+MOST_NEW = 99
+
+
+def trace_list(request: HttpRequest) -> HttpResponse:
+    """The latest traces, or those that were searched for; ``?after=`` continues the list."""
+    now = datetime.now(UTC)
+    typed = request.GET.get("q", "")
+    hit = direct_hit(typed) if typed and "after" not in request.GET else None
+    if hit and not request.htmx:
+        return HttpResponseRedirect(_place_of(*hit))
+    query = trace_query(request.GET, now)
+    before, since = _key(request.GET.get("after")), _key(request.GET.get("since"))
+    if "count" in request.GET:
+        news = search(query, now=now, limit=MOST_NEW + 1, newer_than=since)
+        return JsonResponse({"count": len(news.found), "more": len(news.found) > MOST_NEW})
+    hits = search(query, now=now, limit=PAGE, before=before)
+    context = {
+        **_list_context(request, query, hits),
+        "bar": bar_of(request),
+        "direct_url": _place_of(*hit) if hit else "",
+        "direct": typed.strip(),
+    }
+    if before:
+        return render(request, "traces/_rows.html", context)
+    return render(
+        request, "traces/_list.html" if request.htmx.target == "list" else "traces/list.html", context
+    )
+
+
+def trace_detail(request: HttpRequest, correlation_id: str) -> HttpResponse:
+    """One trace; with ``?event=`` one of its events beside it. Parts of the page are asked for by their target."""
+    now = datetime.now(UTC)
+    correlation_id = correlation_id.replace("\x00", "")
+    loaded = load_trace(correlation_id, now)
+    if loaded is None:
+        if hit := direct_hit(correlation_id):
+            return HttpResponseRedirect(_place_of(*hit))
+        return render(request, "traces/missing.html", {"wanted": correlation_id, "what": "trace"}, status=404)
+    trace = loaded.trace
+    if request.htmx.target == "news":
+        return render(request, "traces/_news.html", _news(request, trace, len(loaded.events)))
+    panel = _panel(request, trace, now)
+    if request.htmx.target == "panel":
+        return render(request, "traces/_panel.html", {"panel": panel, "trace": trace})
+    tab = "events" if request.GET.get("tab") == "events" else "waterfall"
+    first = _number(request.GET.get("first"))
+    story = story_of(trace)
+    context = {
+        "trace": trace,
+        "story": story,
+        "in_words": in_words(trace, story),
+        "panel": panel,
+        "tab": tab,
+        "tabs": _tabs(request, tab, len(trace.steps)),
+        "waterfall": waterfall(trace, slow_steps(trace), first),
+        "most_events": MOST_EVENTS,
+        "chosen_id": panel.step.event_id if panel else "",
+        "events_read": len(loaded.events),
+        "is_recent": (now - trace.recorded_at).total_seconds() < 900,
+    }
+    if first:
+        return render(request, "traces/_more_steps.html", context)
+    return render(request, "traces/detail.html", context)
+
+
+def event_page(request: HttpRequest, event_id: str) -> HttpResponse:
+    """One event: what it says, where it came from, who handled it, and its trace."""
+    now = datetime.now(UTC)
+    event_id = event_id.replace("\x00", "")
+    stored = queries.events_by_id(event_id)
+    if not stored:
+        return render(request, "traces/missing.html", {"wanted": event_id, "what": "event"}, status=404)
+    chosen = min(_number(request.GET.get("version")), len(stored) - 1)
+    event = stored[chosen]
+    loaded = (load_trace(event.correlation_id, now) if event.correlation_id else None) or load_single(
+        event, now
+    )
+    step = (
+        next((step for step in loaded.trace.steps if step.event and step.event.key == event.key), None)
+        or load_single(event, now).trace.steps[0]
+    )
+    context = {
+        "panel": panel_of(loaded.trace, step, stored, now),
+        "trace": loaded.trace,
+        "has_trace": event.correlation_id is not None,
+        "story": story_of(loaded.trace),
+        "versions": stored if len(stored) > 1 else [],
+        "chosen": chosen,
+    }
+    return render(request, "traces/event.html", context)
+
+
+def _list_context(request: HttpRequest, query: TraceQuery, hits: Hits) -> dict[str, object]:
+    top = encode_cursor(*hits.found[0].key) if hits.found else ""
+    next_url = address(request, after=encode_cursor(*hits.next_key)) if hits.next_key else ""
+    return {
+        "rows": [_row(found) for found in hits.found],
+        "hits": hits,
+        "next_url": next_url,
+        "count_url": address(request, count="1", since=top),
+        "list_url": address(request),
+        "query": query,
+        "has_events": bool(hits.found) or bool(queries.latest_events(1)),
+        "tabs": [
+            {"url": reverse("traces"), "label": "Traces", "current": not query.uncorrelated, "count": None},
+            {
+                "url": f"{reverse('traces')}?loose=1",
+                "label": "Without correlation",
+                "current": query.uncorrelated,
+                "count": None,
+            },
+        ],
+    }
+
+
+def _row(found: Found) -> dict[str, object]:
+    trace = found.trace
+    url = (
+        reverse("event", args=[found.event_id])
+        if found.event_id
+        else reverse("trace", args=[trace.correlation_id])
+    )
+    return {
+        "url": url,
+        "trace": trace,
+        "story": found.story,
+        "in_words": in_words(trace, found.story),
+        "marks": miniature(trace),
+        "event": trace.steps[0].event if found.event_id else None,
+    }
+
+
+def _panel(request: HttpRequest, trace: Trace, now: datetime) -> Panel | None:
+    wanted = request.GET.get("event", "").replace("\x00", "")
+    step = trace.step_of(wanted) if wanted else None
+    if step is None:
+        return None
+    return panel_of(trace, step, queries.events_by_id(step.event_id), now)
+
+
+def _news(request: HttpRequest, trace: Trace, events: int) -> dict[str, object]:
+    """What came since the page was drawn with `have` stored events."""
+    have = _number(request.GET.get("have"))
+    return {"news": max(0, events - have), "have": have, "trace": trace}
+
+
+def _tabs(request: HttpRequest, tab: str, steps: int) -> list[dict[str, object]]:
+    return [
+        {"url": _tab_url(request, ""), "label": "Waterfall", "current": tab == "waterfall", "count": None},
+        {"url": _tab_url(request, "events"), "label": "Events", "current": tab == "events", "count": steps},
+    ]
+
+
+def _tab_url(request: HttpRequest, tab: str) -> str:
+    given = request.GET.copy()
+    for name in ("tab", "first", "have"):
+        given.pop(name, None)
+    if tab:
+        given["tab"] = tab
+    return f"{request.path}?{given.urlencode()}" if given else request.path
+
+
+def _place_of(correlation_id: str | None, event_id: str | None) -> str:
+    """Where something that was found by its exact id is shown."""
+    if correlation_id is None:
+        return reverse("event", args=[event_id])
+    url = reverse("trace", args=[correlation_id])
+    if event_id is None:
+        return url
+    return f"{url}?{urlencode({'event': event_id})}"
+
+
+def _key(cursor: str | None) -> Key | None:
+    if not cursor:
+        return None
+    try:
+        return decode_cursor(cursor, tuple[int, int])
+    except BadCursor as error:
+        raise Http404(str(error)) from error
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 0
