@@ -235,7 +235,8 @@ def _merge_staged(batch: Prepared, indexes: list[int]) -> dict[int, Outcome]:
         return {n: Outcome.MUTATED if differs else Outcome.DUPLICATE for n, differs in cursor.fetchall()}
 
 
-def _copy(table: str, columns: str, rows: Sequence[str]) -> None:
+def copy_text(rows: Sequence[str]) -> bytes:
+    """The rows of a prepared batch as PostgreSQL's COPY reads them."""
     text = (
         ROW_END.join(rows)
         .replace("\\", "\\\\")
@@ -245,8 +246,12 @@ def _copy(table: str, columns: str, rows: Sequence[str]) -> None:
         .replace(COLUMN_END, "\t")
         .replace(ROW_END, "\n")
     )
+    return text.encode()
+
+
+def _copy(table: str, columns: str, rows: Sequence[str]) -> None:
     with connection.cursor() as cursor, cursor.copy(COPY.format(table=table, columns=columns)) as copy:
-        copy.write(text.encode())
+        copy.write(copy_text(rows))
 
 
 def _keep_aside(batch: Prepared, indexes: Sequence[int]) -> None:

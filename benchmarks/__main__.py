@@ -1,0 +1,31 @@
+"""``make bench`` runs all benchmarks, ``make bench ONLY=ingest-redis`` one."""
+
+import subprocess
+import sys
+
+from benchmarks import ingest_memory, ingest_redis
+
+BENCHMARKS = {
+    "ingest-redis": ingest_redis.run,
+    "ingest-memory": ingest_memory.run,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks (all when none is named), each in a process of its own; 1 when one fails."""
+    unknown = set(names) - BENCHMARKS.keys()
+    if unknown:
+        print(
+            f"No benchmark {', '.join(sorted(unknown))}. There are: {', '.join(BENCHMARKS)}.", file=sys.stderr
+        )
+        return 2
+    if len(names) == 1:
+        return 0 if BENCHMARKS[names[0]]() else 1
+    codes = [
+        subprocess.run([sys.executable, "-m", "benchmarks", name]).returncode for name in names or BENCHMARKS
+    ]
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
