@@ -9,6 +9,6 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/", api.urls()),
-    path("admin/", admin.site.urls),
     path("", include("eventhub.pages.urls")),
+    path("admin/", admin.site.urls),
 ]

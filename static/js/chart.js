@@ -21,7 +21,13 @@ function uplot() {
 export function token(name) {
   return name.startsWith("--") ? getComputedStyle(document.documentElement).getPropertyValue(name).trim() : name;
 }
-const faded = (colour, share) => `color-mix(in srgb, ${colour} ${share * 100}%, transparent)`;
+
+// A share of one #rrggbb colour over another: stacked areas are opaque, or those beneath would tint them.
+function mixed(over, under, share) {
+  const parts = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  const [a, b] = [parts(over), parts(under)];
+  return a.some(Number.isNaN) ? over : `rgb(${a.map((value, at) => Math.round(value * share + b[at] * (1 - share))).join(" ")})`;
+}
 
 // Each series on top of those before it; a gap counts as nothing. Returns the sums, bottom first.
 export function stacked(rows) {
@@ -87,7 +93,7 @@ export async function timeChart(host, options) {
           {},
           ...order.map((each) => {
             const colour = token(each.colour);
-            return { label: each.label, stroke: colour, width: stack ? 1 : 1.5, fill: stack || each.fill ? faded(colour, stack ? 0.72 : 0.14) : undefined, points: { show: false } };
+            return { label: each.label, stroke: colour, width: stack ? 1 : 1.5, fill: stack || each.fill ? mixed(colour, token("--surface"), stack ? 0.7 : 0.14) : undefined, points: { show: false } };
           }),
         ],
         hooks: {

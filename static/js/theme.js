@@ -14,9 +14,8 @@
 
   function apply() {
     var theme = chosen() || (dark.matches ? "dark" : "light");
-    if (root.dataset.bsTheme === theme && root.dataset.theme === theme) return;
+    if (root.dataset.bsTheme === theme) return;
     root.dataset.bsTheme = theme;
-    root.dataset.theme = theme; // the Django admin's own switch reads this one
     document.dispatchEvent(new CustomEvent("eventhub:theme", { detail: { theme: theme } }));
   }
 
@@ -31,7 +30,7 @@
       else localStorage.setItem("eventhub-theme", next);
       apply();
     } catch {
-      root.dataset.bsTheme = root.dataset.theme = next;
+      root.dataset.bsTheme = next;
     }
   });
 })();
