@@ -6,8 +6,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+from dlq.api import router as dead_letters_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
+from monitoring.api import router as monitoring_router
 
 api = NinjaAPI(
     title="EventHub",
@@ -25,6 +27,8 @@ def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
 
 
 api.add_router("", events_router)
+api.add_router("", dead_letters_router)
+api.add_router("", monitoring_router)
 
 
 def urls() -> tuple[list[Any], str, str]:

@@ -9,6 +9,8 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/", api.urls()),
+    path("", include("dlq.urls")),
     path("", include("eventhub.pages.urls")),
+    path("", include("monitoring.urls")),
     path("admin/", admin.site.urls),
 ]

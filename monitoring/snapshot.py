@@ -14,6 +14,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from dlq.counts import OpenLetters, open_letters
 from eventhub.brokers.models import Source, SourceStatus
 from monitoring import lag
 from monitoring.health import Facts, Health, SourceFacts, judge_health
@@ -69,19 +70,12 @@ class Processing(msgspec.Struct, frozen=True):
 
 
 class DeadLetters(msgspec.Struct, frozen=True):
-    """Letters that wait for a person now, and how many came in the last 24 hours, by hour."""
+    """Letters that wait for a person now, how many came since midnight (UTC), and the last 24 hours by hour."""
 
     open: int
     groups: int
-    last_24h: int
+    today: int
     spark: list[int]
-
-
-class OpenLetters(msgspec.Struct, frozen=True):
-    """Dead letters that wait for a person, and the groups they are in."""
-
-    letters: int
-    groups: int
 
 
 class SourceNow(msgspec.Struct, frozen=True):
@@ -142,16 +136,16 @@ class Snapshot(msgspec.Struct, frozen=True):
 def take(now: datetime | None = None) -> Snapshot:
     """The snapshot of this moment."""
     now = now or timezone.now()
-    end = now.replace(microsecond=0) - timedelta(seconds=SETTLED_AFTER_S)
+    end = _settled(now)
     minute = now.replace(second=0, microsecond=0)
     totals = _per_second(end)
     recent = _recent(end, totals)
     rates = {one.name: sum(one.counts[-RATE_S:]) / RATE_S for one in recent.types}
     waiting = lag.latest(now)
-    sources = _sources(now, end, waiting)
+    sources = sources_now(now, waiting)
     errors, processing = _errors(totals), _processing(end)
     yesterday, by_hour = _yesterday(minute), _dead_letters_by_hour(minute)
-    letters = _open_letters()
+    letters = open_letters()
     throughput = Throughput(
         sum(second["received"] for second in totals[-RATE_S:]) / RATE_S, [s["received"] for s in totals]
     )
@@ -165,7 +159,7 @@ def take(now: datetime | None = None) -> Snapshot:
         lag=_worst(waiting, now),
         errors=errors,
         processing=processing,
-        dead_letters=DeadLetters(letters.letters, letters.groups, sum(by_hour), list(by_hour)),
+        dead_letters=DeadLetters(letters.letters, letters.groups, letters.added_today, list(by_hour)),
         yesterday=yesterday,
         sources=sources,
         type_rates={name: rate for name, rate in rates.items() if rate},
@@ -174,9 +168,9 @@ def take(now: datetime | None = None) -> Snapshot:
     )
 
 
-def encode(snapshot: Snapshot) -> str:
-    """The snapshot as the JSON text that pages get."""
-    return msgspec.json.encode(snapshot).decode()
+def _settled(now: datetime) -> datetime:
+    """The end of the newest second that can be told."""
+    return now.replace(microsecond=0) - timedelta(seconds=SETTLED_AFTER_S)
 
 
 def _per_second(end: datetime) -> list[dict[str, int]]:
@@ -242,7 +236,10 @@ def _processing(end: datetime) -> Processing:
     return Processing(percentile(buckets, counts, 0.5), percentile(buckets, counts, 0.95), spark)
 
 
-def _sources(now: datetime, end: datetime, waiting: dict[int, lag.SourceLag]) -> list[SourceNow]:
+def sources_now(now: datetime, waiting: dict[int, lag.SourceLag] | None = None) -> list[SourceNow]:
+    """How every source stands; `waiting` is what `lag.latest` says, where it was asked already."""
+    waiting = lag.latest(now) if waiting is None else waiting
+    end = _settled(now)
     start = end - timedelta(seconds=SECONDS)
     bins = SECONDS // BIN_S
     received: dict[int, list[int]] = defaultdict(lambda: [0] * bins)
@@ -349,12 +346,6 @@ def _yesterday(minute: datetime) -> Yesterday:
 @lru_cache(maxsize=2)
 def _dead_letters_by_hour(minute: datetime) -> tuple[int, ...]:
     return tuple(dead_letters_by_hour(minute))
-
-
-def _open_letters() -> OpenLetters:
-    """Uses the index on (status, id)."""
-    (row,) = _rows("SELECT count(*), count(DISTINCT group_id) FROM dlq_deadletter WHERE status = 'open'")
-    return OpenLetters(*row)
 
 
 def _last_event_at() -> datetime | None:

@@ -1,9 +1,15 @@
 from celery import shared_task
 
-from monitoring import lag
+from monitoring import changes, lag
 
 
 @shared_task(name="monitoring.sample_lag")
 def sample_lag() -> None:
     """Ask every source's broker what waits there."""
     lag.sample()
+
+
+@shared_task(name="monitoring.note_versions")
+def note_versions() -> None:
+    """Remember versions of event types that are met for the first time."""
+    changes.note_versions()

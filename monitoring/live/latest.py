@@ -5,7 +5,8 @@ from time import monotonic
 
 from django.db import close_old_connections
 
-from monitoring.snapshot import encode, take
+from monitoring.message import encode
+from monitoring.snapshot import take
 
 FRESH_FOR_S = 1.5
 

@@ -15,7 +15,8 @@ from channels.layers import get_channel_layer
 from django.db import connection, connections
 
 from monitoring.live import latest
-from monitoring.snapshot import encode, take
+from monitoring.message import encode
+from monitoring.snapshot import take
 
 log = logging.getLogger(__name__)
 

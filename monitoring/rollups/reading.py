@@ -19,6 +19,8 @@ from monitoring.rollups.windows import Window, ceil_to, floor_to
 Histogram = Literal["processing", "arrival"]
 Group = Literal["event_type", "service", "origin_id"]
 
+# The name under which the less busy types of a chart are summed.
+OTHER = "other"
 # Events of the business, not EventHub's own receipts.
 RECEIVED = "CASE WHEN event_type LIKE 'eventhub.%%' THEN 0 ELSE received END"
 
@@ -91,23 +93,29 @@ def totals_by(group: Group, start: datetime, end: datetime) -> list[GroupTotals]
     return sorted(found, key=lambda one: (-one.totals.received, one.key))
 
 
-def series(window: Window, *, origin_id: int | None = None, most_types: int = 10) -> Series:
-    """Events by type in each step; all but the `most_types` busiest types are summed as "other"."""
+def series(
+    window: Window, *, origin_id: int | None = None, most_types: int = 10, system: bool = False
+) -> Series:
+    """Events by type in each step; all but the `most_types` busiest types are summed as "other".
+
+    `origin_id` asks of one source only; `system` counts EventHub's own events too.
+    """
+    received = "received" if system else RECEIVED
     where, values = _where(window.start, window.end, origin_id)
     sql = f"""
         SELECT (floor(extract(epoch FROM bucket) / %s) * %s)::bigint AS t, event_type,
-               sum({RECEIVED}), sum(failed), sum(dead_letters)
+               sum({received}), sum(failed), sum(dead_letters)
         FROM rollups_rollup WHERE {where} GROUP BY 1, 2"""  # noqa: S608 - both are our own constants
     times = window.times
     place = {t: index for index, t in enumerate(times)}
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * len(times))
     failed, dead_letters = [0] * len(times), [0] * len(times)
-    for t, event_type, received, fails, dead in _rows(sql, [window.step_s, window.step_s, *values]):
+    for t, event_type, events, fails, dead in _rows(sql, [window.step_s, window.step_s, *values]):
         index = place[t]
         failed[index] += int(fails)
         dead_letters[index] += int(dead)
-        if received:
-            counts[event_type][index] = int(received)
+        if events:
+            counts[event_type][index] = int(events)
     return Series(window.step_s, times, _busiest(counts, most_types), failed, dead_letters)
 
 
@@ -197,7 +205,7 @@ def _busiest(counts: dict[str, list[int]], most: int) -> list[TypeSeries]:
     head, tail = (ordered, []) if len(ordered) <= most + 1 else (ordered[:most], ordered[most:])
     shown = [TypeSeries(name, values) for name, values in head]
     if tail:
-        shown.append(TypeSeries("other", _added(values for _, values in tail)))
+        shown.append(TypeSeries(OTHER, _added(values for _, values in tail)))
     return shown
 
 

@@ -1,6 +1,6 @@
 """Stretches of time to look at, in steps that fit them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 

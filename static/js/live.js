@@ -3,8 +3,8 @@
 // Dispatches on `document`:
 //   eventhub:snapshot  detail = the snapshot (monitoring/snapshot.py), while the page is live and in view
 //   eventhub:live      detail = {state: "live" | "paused" | "lost", since: Date}
-// Listens on `document` for `eventhub:pause`, `eventhub:resume` and `eventhub:toggle-live`; the functions below do the
-// same. Paused, the page keeps what it shows; resumed, it jumps to now. A hidden page is not drawn at all.
+// Listens on `document` for `eventhub:pause` ({paused: true | false}). Paused, the page keeps what it shows; resumed, it
+// jumps to now. A hidden page is not drawn at all.
 
 const NOT_LOGGED_IN = 4401;
 const SILENT_AFTER_MS = 6000; // six snapshots missed: the connection is as good as gone
@@ -36,8 +36,6 @@ export function resume() {
     reconnectNow();
   }
 }
-
-export const toggle = () => (paused ? resume() : pause());
 
 function tell(next) {
   if (next === state) return;
@@ -96,9 +94,7 @@ function reconnectNow() {
   connect();
 }
 
-document.addEventListener("eventhub:pause", pause);
-document.addEventListener("eventhub:resume", resume);
-document.addEventListener("eventhub:toggle-live", toggle);
+document.addEventListener("eventhub:pause", (event) => (event.detail?.paused ?? true ? pause() : resume()));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   if (socket) draw();

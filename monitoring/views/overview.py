@@ -1,0 +1,183 @@
+"""The Overview: how everything stands, and what it was like over the chosen range."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_safe
+
+from dlq.models import DeadLetterGroup
+from eventhub.pages.hues import hue_of
+from eventhub.pages.ranges import TimeRange, time_range
+from monitoring import changes
+from monitoring.message import encode
+from monitoring.rollups import reading
+from monitoring.rollups.reading import OTHER
+from monitoring.rollups.windows import Window, window_between
+from monitoring.snapshot import SETTLED_AFTER_S, Snapshot, take
+from monitoring.tiles import tiles
+from monitoring.views.permissions import admin_url
+
+DEFAULT_RANGE = "15m"
+MOST_TYPES = 10
+MOST_ROWS = 6
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """What the big chart draws: counts per step. Up to `until` (Unix seconds) they are complete."""
+
+    step_s: int
+    start: int
+    until: int
+    live: bool
+    types: list[reading.TypeSeries]
+    failed: list[int]
+    dead_letters: list[int]
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """The page, or only what is refreshed by itself (htmx)."""
+    now = timezone.now()
+    chosen = time_range(request, DEFAULT_RANGE, now)
+    if request.htmx and request.GET.get("part") == "details":  # type: ignore[attr-defined]
+        return render(request, "monitoring/_overview_details.html", _details(chosen, now))
+    snapshot = take(now)
+    if request.htmx and request.GET.get("part") == "sources":  # type: ignore[attr-defined]
+        return render(
+            request,
+            "monitoring/_sources_now.html",
+            {"snapshot": snapshot, "add_source_url": admin_url(request, "add")},
+        )
+    if nothing_ever_arrived(snapshot):
+        return render(
+            request, "monitoring/overview_empty.html", {"snapshot": snapshot, "host": request.get_host()}
+        )
+    chart = _chart(chosen, now)
+    context = {
+        "range": chosen,
+        "snapshot": snapshot,
+        "snapshot_json": _in_script(encode(snapshot)),
+        "tiles": tiles(snapshot),
+        "levels": ("ok", "busy", "broken", "unknown"),
+        "add_source_url": admin_url(request, "add"),
+        "legend": [_legend(one, chart, snapshot) for one in chart.types],
+        "chart_json": _in_script(msgspec.json.encode(chart).decode()),
+        "chart_total": sum(sum(one.counts) for one in chart.types),
+    }
+    return render(request, "monitoring/overview.html", context | _details(chosen, now))
+
+
+@require_safe
+def overview_series(request: HttpRequest) -> HttpResponse:
+    """The chart's data anew, for a page that was away."""
+    now = timezone.now()
+    chart = _chart(time_range(request, DEFAULT_RANGE, now), now)
+    return HttpResponse(msgspec.json.encode(chart), content_type="application/json")
+
+
+def nothing_ever_arrived(snapshot: Snapshot) -> bool:
+    """Whether this is a hub that still waits for its first message."""
+    return (
+        snapshot.last_event_at is None
+        and not snapshot.dead_letters.open
+        and not any(source.per_s for source in snapshot.sources)
+    )
+
+
+def _first_steps(request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
+    address = request.build_absolute_uri("/api/events")
+    event = '{"event_type": "hello.said", "data": {"to": "EventHub"}}'
+    return {
+        "snapshot": snapshot,
+        "add_source_url": admin_url(request, "add"),
+        "token_command": "python manage.py token create first-steps --scope ingest",
+        "curl_command": f"curl {address} -H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json' "
+        f"-d '{event}'",
+        "demo_command": "make run",
+    }
+
+
+def _window(chosen: TimeRange) -> Window:
+    return window_between(chosen.start, chosen.end, reading.coarsest_grain(chosen.start, chosen.end))
+
+
+def _chart(chosen: TimeRange, now: datetime) -> Chart:
+    window = _window(chosen)
+    series = reading.series(window, most_types=MOST_TYPES)
+    settled = now.replace(microsecond=0) - timedelta(seconds=SETTLED_AFTER_S)
+    return Chart(
+        step_s=window.step_s,
+        start=int(window.start.timestamp()),
+        until=int(min(settled, window.end).timestamp()),
+        live=not chosen.is_custom,
+        types=series.types,
+        failed=series.failed,
+        dead_letters=series.dead_letters,
+    )
+
+
+def _legend(one: reading.TypeSeries, chart: Chart, snapshot: Snapshot) -> dict[str, Any]:
+    """A type's name, colour and rate: now, or over a range that has ended."""
+    seconds = max(1, chart.until - chart.start)
+    rate = snapshot.type_rates.get(one.name, 0.0) if chart.live else sum(one.counts) / seconds
+    if chart.live and one.name == OTHER:
+        shown = {other.name for other in chart.types}
+        rate = sum(value for name, value in snapshot.type_rates.items() if name not in shown)
+    return {"name": one.name, "hue": "" if one.name == OTHER else f"hue-{hue_of(one.name)}", "per_s": rate}
+
+
+def _in_script(json_text: str) -> SafeString:
+    """JSON text that can stand inside a script element, whatever is in it."""
+    for character in "<>&":
+        json_text = json_text.replace(character, f"\\u{ord(character):04x}")
+    return mark_safe(json_text)  # noqa: S308 - nothing is left in it that could end the element
+
+
+def _details(chosen: TimeRange, now: datetime) -> dict[str, Any]:
+    window = _window(chosen)
+    types = [t for t in reading.totals_by("event_type", window.start, window.end) if t.key]
+    noisy = [t for t in types if t.totals.received and not t.key.startswith("eventhub.")][:MOST_ROWS]
+    slow = sorted((t for t in types if t.p95_s is not None), key=lambda t: -(t.p95_s or 0))[:MOST_ROWS]
+    busiest = max((t.totals.received for t in noisy), default=0)
+    slowest = max((t.p95_s or 0 for t in slow), default=0)
+    seconds = min(window.seconds, max(1.0, (now - window.start).total_seconds()))
+    return {
+        "range": chosen,
+        "details_range": chosen.label,
+        "noisy": [
+            {"type": t.key, "per_s": t.totals.received / seconds, "share": _share(t.totals.received, busiest)}
+            for t in noisy
+        ],
+        "slow": [
+            {"type": t.key, "p50_s": t.p50_s, "p95_s": t.p95_s, "share": _share(t.p95_s or 0, slowest)}
+            for t in slow
+        ],
+        "changes": changes.recent(now, MOST_ROWS),
+        "groups": _dead_letter_groups(),
+        "from_to": f"from={int(window.start.timestamp())}&to={int(window.end.timestamp())}",
+    }
+
+
+def _share(value: float, of: float) -> int:
+    """Percent, for a bar's length."""
+    return round(100 * value / of) if of else 0
+
+
+def _dead_letter_groups() -> list[DeadLetterGroup]:
+    """The groups with most open letters, loudest first."""
+    return list(
+        DeadLetterGroup.objects.raw(
+            """
+            SELECT g.*, c.open_letters, c.last_failed_at
+            FROM (SELECT group_id, sum(open_change)::bigint AS open_letters, max(last_failed_at) AS last_failed_at
+                  FROM dlq_groupcount GROUP BY group_id HAVING sum(open_change) > 0
+                  ORDER BY 2 DESC LIMIT %s) AS c
+            JOIN dlq_deadlettergroup g ON g.id = c.group_id ORDER BY c.open_letters DESC""",
+            [MOST_ROWS],
+        )
+    )

@@ -1,0 +1,141 @@
+"""The Sources pages: what is tapped, how it stands, pause and resume."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from dlq.models import DeadLetter
+from eventhub.access.audit import actor_of
+from eventhub.brokers.adapter import is_polled
+from eventhub.brokers.models import Source
+from eventhub.pages.ranges import TimeRange, time_range
+from monitoring import lag
+from monitoring.control import set_paused
+from monitoring.rollups import reading
+from monitoring.rollups.windows import window_between
+from monitoring.snapshot import sources_now
+from monitoring.sources import alive
+from monitoring.views.permissions import admin_url, may_operate
+
+DEFAULT_RANGE = "1h"
+MOST_LETTERS = 5
+
+
+@require_safe
+def sources(request: HttpRequest) -> HttpResponse:
+    """All sources; as a partial, their rows."""
+    template = "monitoring/_sources.html" if _is_partial(request) else "monitoring/sources.html"
+    return render(request, template, _all(request))
+
+
+@require_safe
+def source(request: HttpRequest, name: str) -> HttpResponse:
+    """One source; as a partial, everything on it that changes."""
+    found = get_object_or_404(Source, name=name)
+    template = "monitoring/_source.html" if _is_partial(request) else "monitoring/source.html"
+    return render(request, template, _about(request, found))
+
+
+@require_POST
+def pause_source(request: HttpRequest, name: str) -> HttpResponse:
+    """Stop reading."""
+    return _set_paused(request, name, True)
+
+
+@require_POST
+def resume_source(request: HttpRequest, name: str) -> HttpResponse:
+    """Go on reading."""
+    return _set_paused(request, name, False)
+
+
+def _set_paused(request: HttpRequest, name: str, paused: bool) -> HttpResponse:
+    if not may_operate(request):
+        raise PermissionDenied(
+            "You can watch sources, not pause them. Ask an administrator for the permission “Can change source”."
+        )
+    found = get_object_or_404(Source, name=name)
+    set_paused(found, paused, actor_of(request))
+    if not _is_partial(request):
+        return redirect("source", name)
+    if request.GET.get("from") == "list":
+        return render(request, "monitoring/_sources.html", _all(request))
+    return render(request, "monitoring/_source.html", _about(request, found))
+
+
+def _all(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "sources": sources_now(timezone.now()),
+        "paused": set(Source.objects.filter(paused=True).values_list("name", flat=True)),
+        "polled": {one.name for one in Source.objects.all() if is_polled(one)},
+        "may_operate": may_operate(request),
+        "add_source_url": admin_url(request, "add"),
+    }
+
+
+def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
+    now = timezone.now()
+    chosen = time_range(request, DEFAULT_RANGE, now)
+    statuses = list(found.statuses.order_by("worker"))
+    return {
+        "source": found,
+        "standing": next(one for one in sources_now(now) if one.name == found.name),
+        "is_polled": is_polled(found),
+        "statuses": statuses,
+        "alive": {status.pk for status in alive(statuses, now)},
+        "last_batch_at": max((s.last_batch_at for s in statuses if s.last_batch_at), default=None),
+        "topics": lag.latest_by_topic(found, now),
+        "range": chosen,
+        "chart_json": _chart_json(found, chosen),
+        "config": _shown_config(found.config),
+        "letters": DeadLetter.objects.filter(source=found)
+        .select_related("group")
+        .defer("body")[:MOST_LETTERS],
+        "may_operate": may_operate(request),
+        "edit_url": admin_url(request, "change", found.pk),
+    }
+
+
+def _chart_json(found: Source, chosen: TimeRange) -> str:
+    """Events in and messages waiting, per step, as the page's script draws them."""
+    window = window_between(
+        chosen.start, chosen.end, max(5, reading.coarsest_grain(chosen.start, chosen.end))
+    )
+    series = reading.series(window, origin_id=found.pk, most_types=0, system=True)
+    waiting, behind_s = lag.source_series(found, window.start, window.end, window.step_s)
+    received = series.types[0].counts if series.types else [0] * len(series.times)
+    until = min(timezone.now() - timedelta(seconds=2), window.end)
+    return msgspec.json.encode(
+        {
+            "times": series.times,
+            "step_s": window.step_s,
+            "until": int(until.timestamp()),
+            "received": received,
+            "dead_letters": series.dead_letters,
+            "waiting": waiting,
+            "behind_s": behind_s,
+        }
+    ).decode()
+
+
+def _shown_config(config: Any) -> Any:
+    """The config without the password that an address may hold."""
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_password(value) if key == "url" else value for key, value in config.items()}
+
+
+def _without_password(url: Any) -> Any:
+    if not isinstance(url, str) or "@" not in url:
+        return url
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://…@{rest.rpartition('@')[2]}"
+
+
+def _is_partial(request: HttpRequest) -> bool:
+    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]

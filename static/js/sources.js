@@ -1,0 +1,62 @@
+// The Sources pages, live: what changes is asked for anew every two seconds while the page is live and in view, and
+// merged in place, so that nothing jumps and an open detail stays open.
+import { sparkline, timeChart } from "./chart.js";
+import { number, rate } from "./formats.js";
+
+const EVERY_MS = 2000;
+const region = document.querySelector("[data-live-region]");
+let asked = Date.now();
+let charts = null;
+
+function drawSparks() {
+  for (const canvas of region.querySelectorAll("canvas[data-values]")) {
+    const colour = canvas.dataset.level === "broken" ? "--broken" : "--accent";
+    sparkline(canvas, canvas.dataset.values.split(",").map(Number), colour);
+  }
+}
+
+function zoom(from, to) {
+  const address = new URL(location.href);
+  address.searchParams.delete("range");
+  address.searchParams.set("from", Math.floor(from));
+  address.searchParams.set("to", Math.max(Math.ceil(to), Math.floor(from) + 1));
+  location.href = address;
+}
+
+async function drawCharts() {
+  const holder = region.querySelector("[data-chart]");
+  if (!holder) return;
+  const data = JSON.parse(holder.dataset.chart);
+  charts ??= (async () => {
+    const waiting = document.getElementById("chart-waiting");
+    return {
+      in: await timeChart(document.getElementById("chart-in"), {
+        series: [{ label: "in", colour: "--accent", fill: true }], stack: false, format: rate, onZoom: zoom,
+      }),
+      waiting: waiting && (await timeChart(waiting, {
+        series: [{ label: "waiting", colour: "--busy", fill: true }], stack: false, format: number, onZoom: zoom,
+      })),
+    };
+  })();
+  const drawn = await charts;
+  const perSecond = data.received.map((count, index) => {
+    const covered = Math.min(data.step_s, data.until - data.times[index]);
+    return covered > 0 ? count / covered : null;
+  });
+  drawn.in.set(data.times, [perSecond]);
+  drawn.in.marks(data.times.filter((_, index) => data.dead_letters[index] > 0));
+  drawn.waiting?.set(data.times, [data.waiting]);
+}
+
+function draw() {
+  drawSparks();
+  drawCharts();
+}
+
+draw();
+region.addEventListener("htmx:afterSettle", draw);
+document.addEventListener("eventhub:snapshot", () => {
+  if (Date.now() - asked < EVERY_MS) return;
+  asked = Date.now();
+  region.dispatchEvent(new CustomEvent("sources:refresh"));
+});
