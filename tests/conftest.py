@@ -1,9 +1,14 @@
+"""What every test run has: a word about what was skipped, and with REQUIRE_ALL=1 nothing may be."""
+
+import os
+from collections.abc import Generator
+
 import pytest
 from django.db import connection
 
 
 @pytest.fixture(autouse=True)
-def _forget_committed_events(request):
+def _forget_committed_events(request: pytest.FixtureRequest) -> Generator[None]:
     """Committed events outlive a test that commits: the table refuses to be emptied, which is the point of it."""
     yield
     marker = request.node.get_closest_marker("django_db")
@@ -13,3 +18,22 @@ def _forget_committed_events(request):
             cursor.execute("SET session_replication_role = replica")  # triggers do not fire
             cursor.execute("DELETE FROM events_event")
             cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def _skipped(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", [])) if reporter else 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if os.environ.get("REQUIRE_ALL") == "1" and exitstatus == 0 and _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if os.environ.get("REQUIRE_ALL") == "1" and (count := _skipped(config)):
+        terminalreporter.section("REQUIRE_ALL=1", red=True)
+        terminalreporter.line(
+            f"{count} tests were skipped (the reasons stand above), and none may be: this run failed."
+        )

@@ -1,0 +1,29 @@
+import pytest
+from django.contrib.auth import authenticate, get_user_model
+
+from eventhub.running.preparing import create_administrator, migrate
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_first_administrator_gets_a_password_that_works():
+    is_new, password = create_administrator("")
+    assert is_new
+    assert password
+    assert authenticate(username="admin", password=password).is_superuser
+
+
+def test_a_given_password_is_taken_and_not_repeated():
+    assert create_administrator("given-by-hand") == (True, None)
+    assert authenticate(username="admin", password="given-by-hand")
+
+
+def test_an_administrator_who_is_there_keeps_the_password():
+    create_administrator("first")
+    assert create_administrator("second") == (False, None)
+    assert authenticate(username="admin", password="first")
+    assert get_user_model().objects.count() == 1
+
+
+def test_a_database_that_is_up_to_date_needs_no_migration():
+    assert migrate() == 0
