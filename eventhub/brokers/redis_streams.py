@@ -20,9 +20,10 @@ from eventhub.brokers.config import RedisConfig, read_config
 from eventhub.brokers.models import Source
 from eventhub.events.message import Message, OutgoingMessage
 
-# Redis bounds what it returns by count, not by size. So a batch is read in chunks, which shrink when messages are
-# large: that bounds memory.
+# Redis bounds what it returns by count, not by size. So a batch is read in chunks, which begin small and
+# shrink when messages are large: that bounds memory.
 CHUNK = 250
+FIRST_CHUNK = 16
 CHUNK_BYTES = 4_000_000
 BATCH_BYTES = 16_000_000
 # Messages that another consumer took and did not acknowledge for this long are taken over: its worker is gone.
@@ -44,7 +45,7 @@ class RedisStreams:
         self._group = config.group
         self._start = config.start
         self._consumer = consumer
-        self._chunk = CHUNK
+        self._chunk = FIRST_CHUNK
         # Where reading this consumer's own unacknowledged messages stands, per stream; empty once all were read.
         self._own_pending = dict.fromkeys(self._streams, "0")
         self._look_for_abandoned_at = monotonic() + LOOK_FOR_ABANDONED_EVERY_S

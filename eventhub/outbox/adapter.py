@@ -34,7 +34,7 @@ class Outbox:
         # A connection of its own, because the lock lives as long as the connection does.
         with self._errors():
             self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(
-                **{**connection.get_connection_params(), "cursor_factory": psycopg.Cursor}, autocommit=True
+                **_connection_params(), autocommit=True
             )
 
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
@@ -114,7 +114,7 @@ class Outbox:
                 topic=topic,
                 offset=str(number),
                 origin_key=f"outbox:{number}",
-                headers={name.lower(): str(value) for name, value in dict(headers or {}).items()},
+                headers=_headers(headers),
                 key=key,
                 timestamp=created_at.astimezone(UTC),
             )
@@ -127,6 +127,17 @@ class Outbox:
             yield
         except psycopg.Error as error:
             raise BrokerError(f"The outbox cannot be used: {error}") from error
+
+
+def _connection_params() -> dict[str, Any]:
+    """How Django connects, without its cursors and its ways of loading values."""
+    params = connection.get_connection_params()
+    return {name: value for name, value in params.items() if name not in {"cursor_factory", "context"}}
+
+
+def _headers(value: object) -> dict[str, str]:
+    """The headers as a message has them; whoever writes the table can put anything there."""
+    return {name.lower(): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
 
 
 def _text(body: bytes) -> str:
