@@ -34,7 +34,7 @@ def rate(per_second: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time as a person would say it: 350 µs · 24 ms · 1.8 s · 42 s · 3 min 20 s · 2 h 5 min · 3 d 4 h."""
+    """A length of time as a person would say it: 350 µs · 24 ms · 1.8 s · 3 min 20 s · 2 h 5 min · 3 d 4 h · 40 d."""
     if seconds is None:
         return NOTHING
     if seconds < 0:
@@ -54,7 +54,9 @@ def duration(seconds: float | None) -> str:
     if minutes < 24 * 60:
         return _two(minutes // 60, "h", minutes % 60, "min")
     hours = round(seconds / HOUR)
-    return _two(hours // 24, "d", hours % 24, "h")
+    if hours < 240:
+        return _two(hours // 24, "d", hours % 24, "h")
+    return f"{number(float(hours // 24))} d"
 
 
 def size(n_bytes: float | None) -> str:

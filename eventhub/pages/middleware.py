@@ -28,6 +28,8 @@ def content_security_policy(respond: Respond) -> Respond:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = respond(request)
+        if settings.DEBUG and response.status_code in (404, 500):
+            return response  # Django's debugging pages style themselves inline
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
 

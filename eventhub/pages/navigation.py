@@ -59,7 +59,9 @@ def entries(*, is_staff: bool, current_route: str) -> list[Entry]:
             url = reverse(page.route)
         except NoReverseMatch:
             continue
-        found.append(
-            Entry(page=page, url=url, current=current_route == page.route or current_route in page.inside)
+        namespace = page.route.partition(":")[0] + ":" if ":" in page.route else None
+        current = current_route in (page.route, *page.inside) or bool(
+            namespace and current_route.startswith(namespace)
         )
+        found.append(Entry(page=page, url=url, current=current))
     return found

@@ -52,7 +52,7 @@ export function duration(seconds) {
   const minutes = Number(fixed(seconds / MINUTE, 0));
   if (minutes < 24 * 60) return two(Math.floor(minutes / 60), "h", minutes % 60, "min");
   const hours = Number(fixed(seconds / HOUR, 0));
-  return two(Math.floor(hours / 24), "d", hours % 24, "h");
+  return hours < 240 ? two(Math.floor(hours / 24), "d", hours % 24, "h") : `${number(Math.floor(hours / 24))} d`;
 }
 
 export function size(bytes) {
