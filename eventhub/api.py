@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from dlq.api import router as dead_letters_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
+from eventhub.traces.api import router as traces_router
 from monitoring.api import router as monitoring_router
 
 api = NinjaAPI(
@@ -27,6 +28,7 @@ def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
 
 
 api.add_router("", events_router)
+api.add_router("", traces_router)
 api.add_router("", dead_letters_router)
 api.add_router("", monitoring_router)
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("api/", api.urls()),
     path("", include("dlq.urls")),
     path("", include("eventhub.pages.urls")),
+    path("", include("eventhub.traces.urls")),
     path("", include("monitoring.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -15,6 +15,7 @@ from eventhub.events import receipts
 from eventhub.events.envelope import Event
 from eventhub.events.queries import StoredEvent
 from eventhub.events.receipts import Receipt
+from eventhub.pages.formats import short_id
 from eventhub.traces.outcome import is_bad_news
 
 # A trace is still running while its last event was recorded less than this ago.
@@ -113,6 +114,11 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     def duration_s(self) -> float:
         """From the first event to the last event, delivery or failure."""
         return (self.ended_at - self.started_at).total_seconds()
+
+    @property
+    def short_id(self) -> str:
+        """Its correlation id as a headline has room for it."""
+        return short_id(self.correlation_id, 8)
 
     @property
     def letters(self) -> list[Letter]:

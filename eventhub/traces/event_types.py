@@ -22,6 +22,7 @@ from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.pages.filters import Field, filter_bar
 from eventhub.pages.hues import entity
 from eventhub.schemas.models import EventType
+from eventhub.traces.htmx import HtmxRequest
 
 # Of each type so many of the latest events are looked at for the versions in use.
 VERSION_SAMPLE = 60
@@ -74,7 +75,7 @@ class Traffic(msgspec.Struct):
     publishers: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-def type_list(request: HttpRequest) -> HttpResponse:
+def type_list(request: HtmxRequest) -> HttpResponse:
     """All types, grouped by entity."""
     now = time_now()
     bar = filter_bar(request, [Field(name="q", label="A type, an entity, a service…")])

@@ -30,12 +30,37 @@ class Stretch(msgspec.Struct, frozen=True):
     right: float
     folded: bool
 
+    @property
+    def length_s(self) -> float:
+        """How long it lasted, in seconds."""
+        return self.end_s - self.start_s
+
+    @property
+    def left_percent(self) -> float:
+        """Where it begins, in percent of the axis."""
+        return round(self.left * 100, 2)
+
+    @property
+    def width_percent(self) -> float:
+        """How wide it is drawn."""
+        return round((self.right - self.left) * 100, 2)
+
+    @property
+    def middle(self) -> float:
+        """Where its label goes."""
+        return round((self.left + self.right) * 50, 2)
+
 
 class Tick(msgspec.Struct, frozen=True):
     """A mark on the axis."""
 
     at: float
     seconds: float
+
+    @property
+    def percent(self) -> float:
+        """Where it lies, in percent of the axis."""
+        return round(self.at * 100, 2)
 
 
 class Scale(msgspec.Struct, frozen=True):

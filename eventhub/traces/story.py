@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from eventhub.pages.formats import duration
+from eventhub.pages.formats import duration, short_id
 from eventhub.pages.hues import entity
 from eventhub.traces.assemble import Step, Trace
 from eventhub.traces.outcome import is_bad_news, said_about
@@ -33,6 +33,11 @@ class Story(msgspec.Struct, frozen=True):
     entity: str
     number: str
     path: tuple[Word, ...]
+
+    @property
+    def short_number(self) -> str:
+        """The number as a headline has room for it."""
+        return short_id(self.number, 8)
 
 
 def story_of(trace: Trace) -> Story:

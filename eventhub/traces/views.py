@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -11,6 +11,7 @@ from eventhub.events import queries
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.traces.asking import address, bar_of, trace_query
 from eventhub.traces.assemble import Trace
+from eventhub.traces.htmx import HtmxRequest
 from eventhub.traces.loading import MOST_EVENTS, load_single, load_trace
 from eventhub.traces.pace import slow_steps
 from eventhub.traces.panel import Panel, panel_of
@@ -24,7 +25,7 @@ PAGE = 40
 MOST_NEW = 99
 
 
-def trace_list(request: HttpRequest) -> HttpResponse:
+def trace_list(request: HtmxRequest) -> HttpResponse:
     """The latest traces, or those that were searched for; ``?after=`` continues the list."""
     now = datetime.now(UTC)
     typed = request.GET.get("q", "")
@@ -50,7 +51,7 @@ def trace_list(request: HttpRequest) -> HttpResponse:
     )
 
 
-def trace_detail(request: HttpRequest, correlation_id: str) -> HttpResponse:
+def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
     """One trace; with ``?event=`` one of its events beside it. Parts of the page are asked for by their target."""
     now = datetime.now(UTC)
     correlation_id = correlation_id.replace("\x00", "")
@@ -86,7 +87,7 @@ def trace_detail(request: HttpRequest, correlation_id: str) -> HttpResponse:
     return render(request, "traces/detail.html", context)
 
 
-def event_page(request: HttpRequest, event_id: str) -> HttpResponse:
+def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
     """One event: what it says, where it came from, who handled it, and its trace."""
     now = datetime.now(UTC)
     event_id = event_id.replace("\x00", "")
@@ -113,7 +114,7 @@ def event_page(request: HttpRequest, event_id: str) -> HttpResponse:
     return render(request, "traces/event.html", context)
 
 
-def _list_context(request: HttpRequest, query: TraceQuery, hits: Hits) -> dict[str, object]:
+def _list_context(request: HtmxRequest, query: TraceQuery, hits: Hits) -> dict[str, object]:
     top = encode_cursor(*hits.found[0].key) if hits.found else ""
     next_url = address(request, after=encode_cursor(*hits.next_key)) if hits.next_key else ""
     return {
@@ -153,7 +154,7 @@ def _row(found: Found) -> dict[str, object]:
     }
 
 
-def _panel(request: HttpRequest, trace: Trace, now: datetime) -> Panel | None:
+def _panel(request: HtmxRequest, trace: Trace, now: datetime) -> Panel | None:
     wanted = request.GET.get("event", "").replace("\x00", "")
     step = trace.step_of(wanted) if wanted else None
     if step is None:
@@ -161,20 +162,20 @@ def _panel(request: HttpRequest, trace: Trace, now: datetime) -> Panel | None:
     return panel_of(trace, step, queries.events_by_id(step.event_id), now)
 
 
-def _news(request: HttpRequest, trace: Trace, events: int) -> dict[str, object]:
+def _news(request: HtmxRequest, trace: Trace, events: int) -> dict[str, object]:
     """What came since the page was drawn with `have` stored events."""
     have = _number(request.GET.get("have"))
     return {"news": max(0, events - have), "have": have, "trace": trace}
 
 
-def _tabs(request: HttpRequest, tab: str, steps: int) -> list[dict[str, object]]:
+def _tabs(request: HtmxRequest, tab: str, steps: int) -> list[dict[str, object]]:
     return [
         {"url": _tab_url(request, ""), "label": "Waterfall", "current": tab == "waterfall", "count": None},
         {"url": _tab_url(request, "events"), "label": "Events", "current": tab == "events", "count": steps},
     ]
 
 
-def _tab_url(request: HttpRequest, tab: str) -> str:
+def _tab_url(request: HtmxRequest, tab: str) -> str:
     given = request.GET.copy()
     for name in ("tab", "first", "have"):
         given.pop(name, None)

@@ -23,6 +23,11 @@ class Slowness(msgspec.Struct, frozen=True):
     factor: float
     usual_s: float
 
+    @property
+    def words(self) -> str:
+        """What a person reads beside the bar: ×6 of p95."""
+        return f"×{self.factor:,.0f} of p95"
+
 
 class DeliveryBar(msgspec.Struct, frozen=True):
     """One attempt of a service to process the event, drawn on the event's row."""
