@@ -10,9 +10,11 @@ from django.db import connection
 @pytest.fixture(autouse=True)
 def _forget_committed_events(request: pytest.FixtureRequest) -> Generator[None]:
     """Committed events outlive a test that commits: the table refuses to be emptied, which is the point of it."""
-    yield
     marker = request.node.get_closest_marker("django_db")
     commits = (marker and marker.kwargs.get("transaction")) or "transactional_db" in request.fixturenames
+    if commits:
+        request.getfixturevalue("transactional_db")  # so that this ends before the database is out of reach
+    yield
     if commits:
         with connection.cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")  # triggers do not fire

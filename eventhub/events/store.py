@@ -190,12 +190,17 @@ def _copy_all(batch: Prepared, indexes: list[int]) -> bool:
 
 
 def _append_staged(
-    batch: Prepared, indexes: list[int], outcomes: list[Outcome], refusals: dict[int, str]
+    batch: Prepared,
+    indexes: list[int],
+    outcomes: list[Outcome],
+    refusals: dict[int, str],
+    *,
+    is_part: bool = False,
 ) -> None:
     """Append through the staging table; halve what PostgreSQL refuses until the culprit stands alone."""
     try:
         with transaction.atomic():
-            for index, outcome in _merge_staged(batch, indexes).items():
+            for index, outcome in _merge_staged(batch, indexes, is_part=is_part).items():
                 outcomes[index] = outcome
     except REFUSALS as error:
         if len(indexes) == 1:
@@ -203,17 +208,18 @@ def _append_staged(
             refusals[indexes[0]] = str(error).splitlines()[0]
             return
         middle = len(indexes) // 2
-        _append_staged(batch, indexes[:middle], outcomes, refusals)
-        _append_staged(batch, indexes[middle:], outcomes, refusals)
+        for part in (indexes[:middle], indexes[middle:]):
+            _append_staged(batch, part, outcomes, refusals, is_part=True)
 
 
-def _merge_staged(batch: Prepared, indexes: list[int]) -> dict[int, Outcome]:
+def _merge_staged(batch: Prepared, indexes: list[int], *, is_part: bool) -> dict[int, Outcome]:
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMP TABLE IF NOT EXISTS staged_event ON COMMIT DELETE ROWS AS"
             f" SELECT 0 AS n, {COLUMNS} FROM events_event WITH NO DATA"
         )
-        cursor.execute("DELETE FROM staged_event")
+        if is_part:
+            cursor.execute("TRUNCATE staged_event")
         rows = [f"{index}{COLUMN_END}{batch.rows[index]}" for index in indexes]
         _copy("staged_event", f"n, {COLUMNS}", rows)
         cursor.execute(
