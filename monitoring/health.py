@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from eventhub.pages.formats import duration
+from eventhub.pages.formats import duration, percent
 from monitoring.rollups.reading import Comparison
 
 # An error ratio below this, or of fewer failures, is the ordinary noise of a system that retries.
@@ -114,7 +114,7 @@ def _of_deliveries(facts: Facts) -> list[Finding]:
         and facts.failed >= FAILURES_WORTH_TELLING
         and ratio >= max(ERRORS_WORTH_TELLING, 1.5 * (then.error_ratio or 0))
     ):
-        found.append(Finding("broken", f"{ratio:.0%} of deliveries fail", facts.failures_href))
+        found.append(Finding("broken", f"{percent(ratio)} of deliveries fail", facts.failures_href))
     p95, p95_then = facts.processing_p95_s, then.processing_p95_s
     if p95 and p95_then and p95 >= SLOW_S and p95 >= SLOWER_FACTOR * p95_then:
         times = f"{p95 / p95_then:.1f}".removesuffix(".0")

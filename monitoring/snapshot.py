@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dlq.counts import OpenLetters, open_letters
+from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Source, SourceStatus
 from monitoring import lag
 from monitoring.health import Facts, Health, SourceFacts, judge_health
@@ -88,6 +89,8 @@ class SourceNow(msgspec.Struct, frozen=True):
     state: str
     level: str
     advice: str
+    # Read by a worker; else written to over HTTP, where nothing can wait.
+    is_polled: bool
     workers: int
     per_s: float
     spark: list[int]
@@ -282,6 +285,7 @@ def _source(
         state=standing.word,
         level=standing.level,
         advice=standing.advice,
+        is_polled=is_polled(source),
         workers=len(alive(statuses, now)),
         per_s=received[-1] / BIN_S,
         spark=received,

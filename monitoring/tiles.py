@@ -59,9 +59,9 @@ def tiles(now: Snapshot) -> list[Tile]:
         ),
         Tile(
             "processing", "Processing p95", formats.duration(now.processing.p95_s),
-            f"median {formats.duration(now.processing.p50_s)}" if now.processing.p50_s is not None else "",
+            f"p50 {formats.duration(now.processing.p50_s)}" if now.processing.p50_s is not None else "",
             *delta(now.processing.p95_s, then.processing_p95_s, noise=0.02),
-            state="", href=f"{traces}?sort=slowest",
+            state="", href=f"{traces}?duration=1-",
             hint="19 of 20 events were processed faster than this, in the last minute.",
             spark=now.processing.spark,
         ),
@@ -69,7 +69,7 @@ def tiles(now: Snapshot) -> list[Tile]:
             "dead_letters", "Dead letters", formats.number(now.dead_letters.open),
             f"in {now.dead_letters.groups} group{'' if now.dead_letters.groups == 1 else 's'}"
             if now.dead_letters.groups else "", f"+{formats.number(now.dead_letters.today)} today", "",
-            state="broken" if now.dead_letters.open else "", href=letters,
+            state="busy" if now.dead_letters.open else "", href=letters,
             hint="Messages that wait for a person; the small chart shows the last 24 hours.",
             spark=now.dead_letters.spark,
         ),

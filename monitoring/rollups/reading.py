@@ -94,14 +94,21 @@ def totals_by(group: Group, start: datetime, end: datetime) -> list[GroupTotals]
 
 
 def series(
-    window: Window, *, origin_id: int | None = None, most_types: int = 10, system: bool = False
+    window: Window,
+    *,
+    until: datetime | None = None,
+    origin_id: int | None = None,
+    most_types: int = 10,
+    system: bool = False,
 ) -> Series:
     """Events by type in each step; all but the `most_types` busiest types are summed as "other".
 
-    `origin_id` asks of one source only; `system` counts EventHub's own events too.
+    `until` leaves out what is newer, inside the window; `origin_id` asks of one source only; `system` counts
+    EventHub's own events too.
     """
     received = "received" if system else RECEIVED
-    where, values = _where(window.start, window.end, origin_id)
+    end = window.end if until is None else min(until, window.end)
+    where, values = _where(window.start, end, origin_id)
     sql = f"""
         SELECT (floor(extract(epoch FROM bucket) / %s) * %s)::bigint AS t, event_type,
                sum({received}), sum(failed), sum(dead_letters)

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
-from dlq.models import DeadLetterGroup
+from dlq import listing
+from dlq.models import Status
 from eventhub.pages.hues import hue_of
 from eventhub.pages.ranges import TimeRange, time_range
 from monitoring import changes
@@ -45,7 +46,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     chosen = time_range(request, DEFAULT_RANGE, now)
     if request.htmx and request.GET.get("part") == "details":  # type: ignore[attr-defined]
-        return render(request, "monitoring/_overview_details.html", _details(chosen, now))
+        context = _details(chosen, now) | {"is_refresh": True}
+        return render(request, "monitoring/_overview_details.html", context)
     snapshot = take(now)
     if request.htmx and request.GET.get("part") == "sources":  # type: ignore[attr-defined]
         return render(
@@ -108,8 +110,9 @@ def _window(chosen: TimeRange) -> Window:
 
 def _chart(chosen: TimeRange, now: datetime) -> Chart:
     window = _window(chosen)
-    series = reading.series(window, most_types=MOST_TYPES)
+    # What is newer comes with the snapshots: counted here too, it would count twice.
     settled = now.replace(microsecond=0) - timedelta(seconds=SETTLED_AFTER_S)
+    series = reading.series(window, until=settled, most_types=MOST_TYPES)
     return Chart(
         step_s=window.step_s,
         start=int(window.start.timestamp()),
@@ -158,7 +161,7 @@ def _details(chosen: TimeRange, now: datetime) -> dict[str, Any]:
             for t in slow
         ],
         "changes": changes.recent(now, MOST_ROWS),
-        "groups": _dead_letter_groups(),
+        "groups": listing.groups(listing.Filter(status=Status.OPEN), MOST_ROWS),
         "from_to": f"from={int(window.start.timestamp())}&to={int(window.end.timestamp())}",
     }
 
@@ -166,18 +169,3 @@ def _details(chosen: TimeRange, now: datetime) -> dict[str, Any]:
 def _share(value: float, of: float) -> int:
     """Percent, for a bar's length."""
     return round(100 * value / of) if of else 0
-
-
-def _dead_letter_groups() -> list[DeadLetterGroup]:
-    """The groups with most open letters, loudest first."""
-    return list(
-        DeadLetterGroup.objects.raw(
-            """
-            SELECT g.*, c.open_letters, c.last_failed_at
-            FROM (SELECT group_id, sum(open_change)::bigint AS open_letters, max(last_failed_at) AS last_failed_at
-                  FROM dlq_groupcount GROUP BY group_id HAVING sum(open_change) > 0
-                  ORDER BY 2 DESC LIMIT %s) AS c
-            JOIN dlq_deadlettergroup g ON g.id = c.group_id ORDER BY c.open_letters DESC""",
-            [MOST_ROWS],
-        )
-    )

@@ -72,7 +72,6 @@ def _all(request: HttpRequest) -> dict[str, Any]:
     return {
         "sources": sources_now(timezone.now()),
         "paused": set(Source.objects.filter(paused=True).values_list("name", flat=True)),
-        "polled": {one.name for one in Source.objects.all() if is_polled(one)},
         "may_operate": may_operate(request),
         "add_source_url": admin_url(request, "add"),
     }

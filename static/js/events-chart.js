@@ -1,6 +1,7 @@
 // The big chart: events a second by type, stacked, errors as red ticks. Continued from the snapshots' last seconds;
 // asked for anew when the page was away for longer than those tell.
 import { timeChart, token } from "./chart.js";
+import { drawErrors } from "./error-strip.js";
 import { rate } from "./formats.js";
 import { hueOf } from "./hues.js";
 
@@ -9,7 +10,7 @@ const MOST_TYPES = 11;
 // Types of one entity share its hue and differ in depth.
 const SHADES = [100, 68, 46, 82, 57, 36];
 
-export async function eventsChart(host, legend, first) {
+export async function eventsChart(host, strip, legend, first) {
   const address = host.dataset.series;
   let data, counts, failed, dead, known, only = new Set();
   load(first);
@@ -59,13 +60,18 @@ export async function eventsChart(host, legend, first) {
     const { step_s: step, start, until } = data;
     const length = failed.length;
     const times = Array.from({ length }, (_, index) => start + index * step);
-    const covered = times.map((at) => Math.min(step, until - at));
-    const names = shown();
-    chart.set(
-      times,
-      names.map((name) => counts.get(name).map((count, index) => (covered[index] > 0 ? count / covered[index] : null))),
-    );
-    chart.marks(times.filter((_, index) => failed[index] + dead[index] > 0));
+    chart.set(times, shown().map((name) => rates(counts.get(name), step, start, until)));
+    drawErrors(strip, failed.map((count, index) => count + dead[index]));
+  }
+
+  // The step that runs is completed with the rate of the one before, so that its first seconds do not leap.
+  function rates(row, step, start, until) {
+    return row.map((count, index) => {
+      const covered = Math.min(step, until - start - index * step);
+      if (covered <= 0) return null;
+      if (covered === step || index === 0) return count / covered;
+      return (count + (row[index - 1] / step) * (step - covered)) / step;
+    });
   }
 
   function slide(until) {

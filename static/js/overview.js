@@ -78,7 +78,7 @@ function showSources(sources) {
 }
 
 function waiting(source) {
-  if (source.lag_messages === null) return source.lag_s === null ? "unknown" : "";
+  if (source.lag_messages === null) return source.lag_s !== null ? "" : source.is_polled ? "unknown" : "–";
   return source.lag_messages ? `${number(source.lag_messages)} waiting` : "";
 }
 
@@ -90,7 +90,8 @@ function show(snapshot) {
 
 show(read("snapshot-data"));
 const chart = await eventsChart(
-  document.getElementById("events-chart"), document.getElementById("events-legend"), read("chart-data"),
+  document.getElementById("events-chart"), document.getElementById("error-strip"), document.getElementById("events-legend"),
+  read("chart-data"),
 );
 document.addEventListener("eventhub:snapshot", ({ detail }) => {
   show(detail);
