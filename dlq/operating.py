@@ -25,6 +25,8 @@ class Outcome(msgspec.Struct, frozen=True):
     being_sent: list[int]
     # Letters that stay as they are, and why; also those the broker did not take.
     refused: list[Refusal]
+    # Whether the broker is among the refusers.
+    broker_failed: bool = False
 
     @property
     def accepted(self) -> int:
@@ -53,4 +55,4 @@ def retry_letters(letter_ids: Sequence[int], actor: Actor) -> Outcome:
             being_sent.append(done.letter_id)
         else:
             sent.append(done.letter_id)
-    return Outcome(sent, being_sent, refused)
+    return Outcome(sent, being_sent, refused, broker_failed=len(refused) > len(claims.refused))

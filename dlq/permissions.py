@@ -4,7 +4,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 
 PERMISSION = "dlq.change_deadletter"
-WHY_NOT = "You can read dead letters, not change them. Ask an administrator for the permission “Can change dead letter”."
+WHY_NOT = (
+    "You can read dead letters, not change them. "
+    "Ask an administrator for the permission “Can change dead letter”."
+)
 
 
 def may_operate(user: AbstractBaseUser | AnonymousUser) -> bool:

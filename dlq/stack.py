@@ -10,7 +10,8 @@ MAX_CHARS = 40_000
 
 _PYTHON = re.compile(r'^\s*File "(?P<file>[^"]{1,400})", line (?P<line>\d+)(?:, in (?P<function>.{1,200}))?$')
 _JAVA = re.compile(
-    r"^\s*at (?P<function>[\w.$<>/@ -]{1,300})\((?P<file>[\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source|<generated>)(?::(?P<line>\d+))?\)"
+    r"^\s*at (?P<function>[\w.$<>/@ -]{1,300})"
+    r"\((?P<file>[\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source|<generated>)(?::(?P<line>\d+))?\)"
 )
 _DOTNET = re.compile(
     r"^\s*at (?P<function>[\w.`<>\[\]+]{1,300}\([^()]{0,300}\))(?: in (?P<file>.{1,300}):line (?P<line>\d+))?\s*$"

@@ -1,0 +1,296 @@
+"""Dead letters over the REST API."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from ninja import Router, Schema
+from ninja.errors import HttpError
+from pydantic import Field
+
+from dlq import closing, listing
+from dlq.listing import Filter, GroupRow
+from dlq.models import DeadLetter, Reason, Status
+from dlq.operating import retry_letters
+from dlq.permissions import WHY_NOT, may_operate
+from eventhub.access.audit import actor_of
+from eventhub.access.auth import requires
+from eventhub.access.models import ApiToken, Scope
+from eventhub.pages.cursor import decode_cursor, encode_cursor
+
+router = Router(tags=["dead letters"])
+
+
+class Problem(Schema):
+    """Why the request was refused, and what to do."""
+
+    detail: str
+
+
+class Letter(Schema):
+    """A dead letter."""
+
+    id: int
+    status: Status
+    reason: Reason
+    group_id: int
+    source: str
+    topic: str
+    partition: int | None
+    offset: str
+    key: str | None
+    event_id: str | None
+    event_type: str | None
+    event_version: str | None
+    event_source: str | None
+    correlation_id: str | None
+    causation_id: str | None
+    failed_in: str
+    error_class: str
+    error_message: str
+    attempts: int
+    returns: int
+    size_bytes: int
+    first_failed_at: datetime
+    last_failed_at: datetime
+    recorded_at: datetime
+    sent_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str
+    closed_note: str
+
+    @staticmethod
+    def resolve_source(letter: DeadLetter) -> str:
+        """The source's name."""
+        return letter.source.name
+
+
+class RetryOut(Schema):
+    """One retry of a letter."""
+
+    attempt: int
+    state: str
+    destination: str
+    requested_by: str
+    requested_at: datetime
+    published_at: datetime | None
+    finished_at: datetime | None
+    error: str
+
+
+class LetterInFull(Letter):
+    """A dead letter with its headers, stack and retries. Its body is at ``/api/dead-letters/ID/body``."""
+
+    headers: dict[str, str]
+    stack: str
+    group_title: str
+    retries: list[RetryOut]
+
+    @staticmethod
+    def resolve_group_title(letter: DeadLetter) -> str:
+        """The title of its group."""
+        return letter.group.title
+
+    @staticmethod
+    def resolve_retries(letter: DeadLetter) -> list[Any]:
+        """All of them, the oldest first."""
+        return list(letter.retries.all())
+
+
+class Group(Schema):
+    """Letters that died of the same thing."""
+
+    id: int
+    title: str
+    reason: Reason
+    source: str
+    event_type: str
+    failed_in: str
+    error_class: str
+    first_seen_at: datetime
+    last_failed_at: datetime | None
+    letters: int
+    open: int
+
+
+class Letters(Schema):
+    """A page of letters, the newest first."""
+
+    items: list[Letter]
+    next_cursor: str | None
+
+
+class Groups(Schema):
+    """A page of groups, the one with most open letters first."""
+
+    items: list[Group]
+    next_cursor: str | None
+
+
+class DiscardIn(Schema):
+    """Why a letter is discarded."""
+
+    reason: str
+
+
+class Done(Schema):
+    """What became of the request."""
+
+    id: int
+    status: Status
+    detail: str
+
+
+Limit = Annotated[int, Field(ge=1, le=500)]
+
+
+@router.get("/dead-letters", auth=requires(Scope.READ), response=Letters, summary="List dead letters")
+def list_letters(
+    request: HttpRequest,
+    status: Status | None = None,
+    reason: Reason | None = None,
+    event_type: str = "",
+    source: str = "",
+    correlation_id: str = "",
+    group: int | None = None,
+    q: str = "",
+    cursor: str = "",
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Dead letters, the newest first. Without `status`, of every status."""
+    before_id = decode_cursor(cursor, tuple[int])[0] if cursor else None
+    wanted = Filter(
+        status=status or "",
+        reason=reason or "",
+        event_type=_clean(event_type),
+        source=_clean(source),
+        correlation_id=_clean(correlation_id),
+        group=group,
+        q=_clean(q).strip(),
+    )
+    found = listing.letters(wanted, limit + 1, before_id)
+    page = found[:limit]
+    return {"items": page, "next_cursor": encode_cursor(page[-1].pk) if len(found) > limit else None}
+
+
+@router.get("/dead-letter-groups", auth=requires(Scope.READ), response=Groups, summary="List groups")
+def list_groups(
+    request: HttpRequest,
+    status: Status | None = None,
+    reason: Reason | None = None,
+    event_type: str = "",
+    source: str = "",
+    cursor: str = "",
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Groups of dead letters that died of the same thing, the one with most open letters first."""
+    after = decode_cursor(cursor, tuple[int, int]) if cursor else None
+    wanted = Filter(
+        status=status or "", reason=reason or "", event_type=_clean(event_type), source=_clean(source)
+    )
+    found: list[GroupRow] = listing.groups(wanted, limit + 1, after)
+    page = found[:limit]
+    return {"items": page, "next_cursor": encode_cursor(*page[-1].place) if len(found) > limit else None}
+
+
+@router.get(
+    "/dead-letters/{int:letter_id}",
+    auth=requires(Scope.READ),
+    response={200: LetterInFull, 404: Problem},
+    summary="One dead letter",
+)
+def get_letter(request: HttpRequest, letter_id: int) -> DeadLetter:
+    """One dead letter, with its headers, stack and retries."""
+    return get_object_or_404(
+        DeadLetter.objects.select_related("source", "group").defer("body").prefetch_related("retries"),
+        pk=letter_id,
+    )
+
+
+@router.get(
+    "/dead-letters/{int:letter_id}/body",
+    auth=requires(Scope.READ),
+    summary="The raw body",
+    openapi_extra={"responses": {200: {"content": {"application/octet-stream": {}}}}},
+)
+def get_body(request: HttpRequest, letter_id: int) -> HttpResponse:
+    """The body of a dead letter, byte for byte."""
+    letter = get_object_or_404(DeadLetter.objects.only("body"), pk=letter_id)
+    return HttpResponse(
+        bytes(letter.body),
+        content_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f'attachment; filename="dead-letter-{letter_id}"',
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+@router.post(
+    "/dead-letters/{int:letter_id}/retry",
+    auth=requires(Scope.OPERATE),
+    response={200: Done, (403, 404, 409, 502): Problem},
+    summary="Retry",
+)
+def retry(request: HttpRequest, letter_id: int) -> dict[str, Any]:
+    """Send the letter's message again, once, to where it was before it died.
+
+    Answers when the broker has it. 409 when its state does not allow it, 502 when the broker did not take it.
+    """
+    _check(request, letter_id)
+    outcome = retry_letters([letter_id], actor_of(request))
+    if outcome.refused:
+        why = outcome.refused[0].why
+        raise HttpError(502 if outcome.broker_failed else 409, why)
+    return _done(letter_id, "Sent. Its outcome is not known yet." if outcome.sent else "It is being sent.")
+
+
+@router.post(
+    "/dead-letters/{int:letter_id}/discard",
+    auth=requires(Scope.OPERATE),
+    response={200: Done, (403, 404, 409, 422): Problem},
+    summary="Discard",
+)
+def discard(request: HttpRequest, letter_id: int, body: DiscardIn) -> dict[str, Any]:
+    """Take the letter off the list, with a reason. It stays readable and can be reopened."""
+    _check(request, letter_id)
+    try:
+        closed = closing.discard([letter_id], body.reason, actor_of(request))
+    except closing.NoReason as error:
+        raise HttpError(422, str(error)) from error
+    if closed.refused:
+        raise HttpError(409, closed.refused[0].why)
+    return _done(letter_id, "Discarded.")
+
+
+@router.post(
+    "/dead-letters/{int:letter_id}/reopen",
+    auth=requires(Scope.OPERATE),
+    response={200: Done, (403, 404, 409): Problem},
+    summary="Reopen",
+)
+def reopen(request: HttpRequest, letter_id: int) -> dict[str, Any]:
+    """Put a discarded or resolved letter back on the list."""
+    _check(request, letter_id)
+    closed = closing.reopen([letter_id], actor_of(request))
+    if closed.refused:
+        raise HttpError(409, closed.refused[0].why)
+    return _done(letter_id, "Open again.")
+
+
+def _check(request: HttpRequest, letter_id: int) -> None:
+    """A token's scope is checked already; a person needs the permission. 404 for a letter that is not there."""
+    if not isinstance(getattr(request, "auth", None), ApiToken) and not may_operate(request.user):
+        raise HttpError(403, WHY_NOT)
+    if not DeadLetter.objects.filter(pk=letter_id).exists():
+        raise HttpError(404, f"There is no dead letter {letter_id}.")
+
+
+def _done(letter_id: int, detail: str) -> dict[str, Any]:
+    status = DeadLetter.objects.values_list("status", flat=True).get(pk=letter_id)
+    return {"id": letter_id, "status": status, "detail": detail}
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "")
