@@ -112,9 +112,9 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def short_id(text: str, keep: int = 6) -> str:
-    """An identifier with its middle left out (``order-…8412f3``); what is short already stays whole."""
-    return text if len(text) <= 2 * keep + 3 else f"{text[:keep]}…{text[-keep:]}"
+def short_id(text: str, head: int = 8, tail: int = 6) -> str:
+    """An identifier with its middle left out (``0190f3a2…8412f3``); what is short already stays whole."""
+    return text if len(text) <= head + tail + 4 else f"{text[:head]}…{text[-tail:]}"
 
 
 def _short(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +55,9 @@ def entries(*, is_staff: bool, current_route: str) -> list[Entry]:
     for page in PAGES:
         if page.staff and not is_staff:
             continue
-        try:
-            url = reverse(page.route)
-        except NoReverseMatch:
-            continue
         namespace = page.route.partition(":")[0] + ":" if ":" in page.route else None
         current = current_route in (page.route, *page.inside) or bool(
             namespace and current_route.startswith(namespace)
         )
-        found.append(Entry(page=page, url=url, current=current))
+        found.append(Entry(page=page, url=reverse(page.route), current=current))
     return found

@@ -81,7 +81,7 @@ export async function timeChart(host, options) {
       {
         width,
         height: Math.max(host.clientHeight, 120),
-        padding: [8, 4, 0, 0],
+        padding: [8, 18, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: Boolean(options.onZoom), y: false, setScale: false } },
         scales: { x: { time: true }, y: { range: (_, __, max) => [0, niceMax(max)] } },

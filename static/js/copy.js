@@ -1,6 +1,7 @@
 // Copies on a click: `data-copy="text"`, and a button on every JSON tree.
 
-export async function copy(text, element) {
+// `what` names what was copied where the text itself would say little.
+export async function copy(text, element, what = shown(text)) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -9,7 +10,7 @@ export async function copy(text, element) {
   if (!element) return;
   element.classList.add("copied");
   setTimeout(() => element.classList.remove("copied"), 700);
-  document.dispatchEvent(new CustomEvent("eventhub:toast", { detail: { text: `Copied ${shown(text)}`, kind: "success", brief: true } }));
+  document.dispatchEvent(new CustomEvent("eventhub:toast", { detail: { text: `Copied ${what}`, kind: "success", brief: true } }));
 }
 
 function copyTheOldWay(text) {
@@ -22,10 +23,10 @@ function copyTheOldWay(text) {
   field.remove();
 }
 
-const shown = (text) => {
+function shown(text) {
   const line = text.trim().split("\n")[0];
   return line.length > 60 || line !== text.trim() ? `${line.slice(0, 48)}…` : line;
-};
+}
 
 document.addEventListener("click", (event) => {
   const element = event.target.closest("[data-copy]");
@@ -45,7 +46,7 @@ function addButtons(root) {
     button.textContent = "Copy";
     button.addEventListener("click", () => {
       const lines = [...tree.querySelectorAll(".json-line")].map((line) => line.textContent.replace(/\n$/, ""));
-      copy(lines.join("\n"), button);
+      copy(lines.join("\n"), button, "the JSON");
     });
     tree.append(button);
   }

@@ -94,6 +94,6 @@ export function local(at) {
   return at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
 }
 
-export const shortId = (text, keep = 6) => (text.length <= 2 * keep + 3 ? text : `${text.slice(0, keep)}…${text.slice(-keep)}`);
+export const shortId = (text, head = 8, tail = 6) => (text.length <= head + tail + 4 ? text : `${text.slice(0, head)}…${text.slice(-tail)}`);
 
 export const FORMATS = { number, rate, duration, size, percent, text: (value) => (missing(value) && value !== 0 ? String(value ?? NOTHING) : String(value)) };

@@ -1,13 +1,10 @@
 // Short messages at the corner, and htmx errors shown where they happened, with "Try again".
 
-const STATES = { success: "state-ok", warning: "state-busy", error: "state-broken", info: "state-accent" };
 const SECONDS = { success: 5, info: 6, warning: 10, error: 0 }; // an error stays until it is read
 
 export function toast(text, kind = "info", seconds = SECONDS[kind] ?? 6) {
   const list = document.getElementById("toasts");
-  const note = document.getElementById("toast-template").content.firstElementChild.cloneNode(true);
-  note.classList.remove(...Object.values(STATES));
-  note.classList.add(STATES[kind] ?? STATES.info);
+  const note = template(kind).content.firstElementChild.cloneNode(true);
   note.querySelector("p").textContent = text;
   if (kind === "error") note.setAttribute("role", "alert");
   // A modal dialog makes everything outside of it inert, so the message goes inside.
@@ -18,6 +15,8 @@ export function toast(text, kind = "info", seconds = SECONDS[kind] ?? 6) {
   list.append(note);
   dismissAfter(note, seconds);
 }
+
+const template = (kind) => document.getElementById(`toast-${kind}`) ?? document.getElementById("toast-info");
 
 function dismissAfter(note, seconds) {
   if (seconds) setTimeout(() => (note.matches(":hover, :focus-within") ? dismissAfter(note, 2) : note.remove()), seconds * 1000);

@@ -6,6 +6,13 @@ import "./keyboard.js";
 import "./messages.js";
 import "./livebar.js";
 
+// Filters that are not set stay out of the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { elt, parameters } = event.detail;
+  if (!elt.matches("[data-filters]")) return;
+  for (const [name, value] of Object.entries(parameters)) if (value === "") delete parameters[name];
+});
+
 // Menus close when one clicks or tabs elsewhere.
 document.addEventListener("click", (event) => closeMenus(event.target));
 document.addEventListener("focusin", (event) => closeMenus(event.target));
