@@ -1,9 +1,12 @@
 """The ASGI application: Django for HTTP, Channels for what is live."""
 
 import os
+import warnings
 
 from django.core.asgi import get_asgi_application
 
+# WhiteNoise hands out small files from memory; Django warns of each that it did so synchronously.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventhub.settings")
 django_application = get_asgi_application()
 
