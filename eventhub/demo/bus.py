@@ -40,6 +40,11 @@ class Delivery(msgspec.Struct, frozen=True):
     body: bytes
     headers: dict[str, str]
 
+    @property
+    def place(self) -> str:
+        """Where it is: entry ids alone are the same in streams that were written to together."""
+        return f"{self.topic}/{self.entry_id}"
+
 
 class Commit(msgspec.Struct, frozen=True):
     """What happens together, or not at all."""

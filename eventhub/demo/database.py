@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
@@ -37,8 +38,10 @@ class Database:
 
     def close(self) -> None:
         """Close the connection and end the thread."""
-        self._thread.submit(connection.close)
-        self._thread.shutdown(wait=False, cancel_futures=False)
+        closing = self._thread.submit(connection.close)
+        self._thread.shutdown(wait=False)
+        with suppress(TimeoutError):  # a database that hangs must not keep the shop from closing
+            closing.result(timeout=0.5)
 
 
 class BlockingDatabase(Database):

@@ -155,7 +155,7 @@ def read(body: bytes, headers: Mapping[str, str]) -> ShopEvent:
         if headers.get("content-type", "").startswith(CLOUDEVENTS):
             return _from_cloud_event(_read_cloud_event(body))
         return _from_native(_read_native(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from None
 
 

@@ -52,8 +52,12 @@ class Serving:
                 delay_s = 0.1
             except BusUnavailable as error:
                 log.warning("%s waits for the bus: %s", self.service.name, error)
-                await asyncio.sleep(delay_s)
-                delay_s = min(2.0, delay_s * 2)
+            except Exception:  # a bug: what was read is pending, and comes again after a restart
+                log.exception("%s goes on with the next messages", self.service.name)
+            else:
+                continue
+            await asyncio.sleep(delay_s)
+            delay_s = min(2.0, delay_s * 2)
 
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
         wanted: list[tuple[Delivery, ShopEvent]] = []
@@ -62,13 +66,13 @@ class Serving:
             event = self._interesting(delivery)
             if event is None:
                 unwanted.append(delivery)
-            elif delivery.entry_id not in self._in_hand:
+            elif delivery.place not in self._in_hand:
                 wanted.append((delivery, event))
         memory = await self.bus.memory_of(self.service.name, [event.event_id for _, event in wanted])
         for delivery, event in wanted:
             if self._is_mine(delivery, event, memory):
                 await self._room.acquire()
-                self._in_hand |= {event.event_id, delivery.entry_id}
+                self._in_hand |= {event.event_id, delivery.place}
                 self._spawn(self._deliver(delivery, event))
             else:
                 unwanted.append(delivery)
@@ -96,7 +100,7 @@ class Serving:
         except Exception:  # one bad event must not stop the service; it is redelivered after a restart
             log.exception("%s could not finish %s", self.service.name, event.event_id)
         finally:
-            self._in_hand -= {event.event_id, delivery.entry_id}
+            self._in_hand -= {event.event_id, delivery.place}
             self._room.release()
 
     async def _outcome(self, delivery: Delivery, event: ShopEvent) -> Commit:
