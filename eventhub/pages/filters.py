@@ -19,12 +19,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A GET parameter to filter by. Without options it is the search field."""
+    """A GET parameter to filter by: a choice of options, or words when it has none.
+
+    A choice that nothing can be chosen from yet (`options=[]`) is not drawn.
+    """
 
     name: str
     # In words: the search field's placeholder, or "State" before a choice.
     label: str
-    options: Sequence[Option] = ()
+    options: Sequence[Option] | None = None
     # The choice that filters nothing, e.g. "Any state".
     any_label: str = ""
     value: str = ""
@@ -32,7 +35,7 @@ class Field:
     @property
     def is_search(self) -> bool:
         """Whether words are typed here."""
-        return not self.options
+        return self.options is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ def filter_bar(request: HttpRequest, fields: Sequence[Field]) -> FilterBar:
 
 def _filled(item: Field, given: QueryDict) -> Field:
     value = given.get(item.name, "").strip().replace("\x00", "")
-    if item.options and value not in {option.value for option in item.options}:
+    if item.options is not None and value not in {option.value for option in item.options}:
         value = ""
     any_label = item.any_label or f"Any {item.label.lower()}"
     return Field(name=item.name, label=item.label, options=item.options, any_label=any_label, value=value)
@@ -104,7 +107,7 @@ def _chip_label(item: Field) -> str:
 
 
 def _said(item: Field) -> str:
-    return next((option.label for option in item.options if option.value == item.value), item.value)
+    return next((option.label for option in item.options or () if option.value == item.value), item.value)
 
 
 def _without(request: HttpRequest, names: set[str]) -> str:
