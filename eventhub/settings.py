@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dj_database_url
 import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
 
 from eventhub.running.environment import read_environment
 
@@ -28,6 +29,14 @@ def _flag(name: str, default: bool) -> bool:
 
 def _list(name: str, default: str = "") -> list[str]:
     return [item.strip() for item in _env.get(name, default).split(",") if item.strip()]
+
+
+def _number(name: str, default: int) -> int:
+    text = _env.get(name, "").strip() or str(default)
+    try:
+        return int(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {text!r}; set it to a whole number, such as {default}.") from None
 
 
 # -- What this installation is ------------------------------------------------------------------
@@ -162,10 +171,10 @@ BROKER_ADAPTERS = {
     "redis": "eventhub.brokers.redis_streams.RedisStreams",
     "outbox": "eventhub.outbox.adapter.Outbox",
 }
-EVENT_RETENTION_DAYS = int(_env.get("EVENT_RETENTION_DAYS", "0"))  # 0 keeps every event for ever
-INGEST_BATCH_SIZE = int(_env.get("INGEST_BATCH_SIZE", "2000"))
-INGEST_MAX_BODY_BYTES = int(_env.get("INGEST_MAX_BODY_BYTES", str(5 * 1024 * 1024)))
-DATA_UPLOAD_MAX_MEMORY_SIZE = int(_env.get("HTTP_MAX_BODY_BYTES", str(16 * 1024 * 1024)))
+EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
+INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 2000)
+INGEST_MAX_BODY_BYTES = _number("INGEST_MAX_BODY_BYTES", 5 * 1024 * 1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = _number("HTTP_MAX_BODY_BYTES", 16 * 1024 * 1024)
 
 # -- What the browser gets ----------------------------------------------------------------------
 
