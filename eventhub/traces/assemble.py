@@ -19,7 +19,7 @@ from eventhub.pages.formats import short_id
 from eventhub.traces.outcome import is_bad_news
 
 # A trace is still running while its last event was recorded less than this ago.
-QUIET_AFTER_S = 10.0
+QUIET_AFTER_S = 5.0
 
 
 class State(StrEnum):

@@ -12,8 +12,10 @@ from itertools import pairwise
 
 import msgspec
 
-# A silence is folded when it is this many times longer than all the time that is left unfolded.
-FOLD_FACTOR = 4.0
+# A silence is folded when it is this many times longer than all the time that is left unfolded, and long in itself:
+# a slow hop is to be seen as the long bar that it is.
+FOLD_FACTOR = 12.0
+SHORTEST_FOLD_S = 10.0
 MOST_FOLDS = 4
 # A fold's share of the axis.
 FOLD_WIDTH = 0.05
@@ -116,7 +118,7 @@ def _folded_gaps(seconds: list[float]) -> list[tuple[float, float]]:
     for number, (start, end) in enumerate(gaps, 1):
         left -= end - start
         # With nothing left open the silence itself is what there is to see.
-        if left > 1e-6 and end - start >= FOLD_FACTOR * left:
+        if left > 1e-6 and end - start >= max(FOLD_FACTOR * left, SHORTEST_FOLD_S):
             chosen = number
     return sorted(gaps[:chosen])
 

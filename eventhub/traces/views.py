@@ -7,6 +7,7 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonRespons
 from django.shortcuts import render
 from django.urls import reverse
 
+from dlq.permissions import may_operate
 from eventhub.events import queries
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.traces.asking import address, bar_of, trace_query
@@ -21,6 +22,8 @@ from eventhub.traces.walks import Key
 from eventhub.traces.waterfall import miniature, waterfall
 
 PAGE = 40
+# Characters of an event's payload in a list.
+EXCERPT = 240
 # Beyond this many "99+ new" says enough.
 MOST_NEW = 99
 
@@ -65,12 +68,17 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
         return render(request, "traces/_news.html", _news(request, trace, len(loaded.events)))
     panel = _panel(request, trace, now)
     if request.htmx.target == "panel":
-        return render(request, "traces/_panel.html", {"panel": panel, "trace": trace})
+        return render(
+            request,
+            "traces/_panel.html",
+            {"panel": panel, "trace": trace, "may_operate": may_operate(request.user)},
+        )
     tab = "events" if request.GET.get("tab") == "events" else "waterfall"
     first = _number(request.GET.get("first"))
     story = story_of(trace)
     context = {
         "trace": trace,
+        "may_operate": may_operate(request.user),
         "story": story,
         "in_words": in_words(trace, story),
         "panel": panel,
@@ -106,6 +114,7 @@ def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
     context = {
         "panel": panel_of(loaded.trace, step, stored, now),
         "trace": loaded.trace,
+        "may_operate": may_operate(request.user),
         "has_trace": event.correlation_id is not None,
         "story": story_of(loaded.trace),
         "versions": stored if len(stored) > 1 else [],
@@ -139,18 +148,16 @@ def _list_context(request: HtmxRequest, query: TraceQuery, hits: Hits) -> dict[s
 
 def _row(found: Found) -> dict[str, object]:
     trace = found.trace
-    url = (
-        reverse("event", args=[found.event_id])
-        if found.event_id
-        else reverse("trace", args=[trace.correlation_id])
-    )
+    if found.event_id:
+        event = trace.steps[0].event
+        excerpt = (event.data or "")[:EXCERPT] if event else ""
+        return {"url": reverse("event", args=[found.event_id]), "event": event, "excerpt": excerpt}
     return {
-        "url": url,
+        "url": reverse("trace", args=[trace.correlation_id]),
         "trace": trace,
         "story": found.story,
         "in_words": in_words(trace, found.story),
         "marks": miniature(trace),
-        "event": trace.steps[0].event if found.event_id else None,
     }
 
 

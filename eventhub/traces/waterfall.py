@@ -13,6 +13,10 @@ from eventhub.traces.scale import Scale, Stretch, Tick, scale_of
 DEEPEST = 8
 # A bar is never narrower, in percent, so that it can be seen and pressed.
 THINNEST = 0.35
+# Lanes for the deliveries of one event; more lie over each other in the last.
+LANES_IN_ROW = 3
+# What the text beside a bar needs, in percent.
+ROOM = 18.0
 # Rows drawn at once; the page asks for the next ones.
 ROWS = 400
 
@@ -37,6 +41,8 @@ class DeliveryBar(msgspec.Struct, frozen=True):
     width: float
     # "ok", "broken", or "busy" for an attempt that was followed by another.
     kind: str
+    # Down the row, in pixels: those that overlap lie below one another.
+    top: int
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -53,9 +59,10 @@ class Row(msgspec.Struct, frozen=True):
     outcomes: tuple[Receipt, ...]
     letters: tuple[tuple[Letter, float], ...]
     slow: Slowness | None
-    # On the right half: its text stands left of the point.
-    text_left: bool
-    # Moves the text away from what else is drawn at the point, in percent.
+    # How many lanes of deliveries it has, 1…3.
+    lanes: int
+    # Where the text stands: "right" of the bar, "left" of it, or "inside".
+    text_side: str
     text_at: float
 
 
@@ -151,10 +158,10 @@ def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None) -> Row:
     left, width, point = _span(step, trace, scale)
     left = min(left, 100 - THINNEST)
     outcomes = last_attempts(step.deliveries)
-    bars = tuple(_bar(delivery, delivery in outcomes, scale) for delivery in step.deliveries)
+    bars, lanes = _bars(step.deliveries, outcomes, scale)
     letters = tuple((letter, _2(scale.place(letter.failed_at) * 100)) for letter in step.letters)
-    furthest = max([point, *(bar.left + bar.width for bar in bars), *(place for _, place in letters)])
-    text_left = furthest > 62
+    crossed = any(point < place < point + ROOM for _, place in letters)
+    text_side = "right" if point < 100 - ROOM and not crossed else "left" if left > ROOM else "inside"
     return Row(
         step=step,
         left=_2(left),
@@ -165,17 +172,30 @@ def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None) -> Row:
         outcomes=tuple(outcomes),
         letters=letters,
         slow=slow,
-        text_left=text_left,
-        text_at=_2(left if text_left else furthest),
+        lanes=lanes,
+        text_side=text_side,
+        text_at=_2(left if text_side == "left" else point),
     )
 
 
-def _bar(delivery: Receipt, is_last: bool, scale: Scale) -> DeliveryBar:
-    start, end = _delivered(delivery)
-    left, right = scale.place(start) * 100, scale.place(end) * 100
-    left = min(left, 100 - THINNEST)
-    kind = "ok" if delivery.succeeded else "broken" if is_last and not delivery.will_retry else "busy"
-    return DeliveryBar(delivery, _2(left), _2(max(right - left, THINNEST)), kind)
+def _bars(
+    deliveries: Sequence[Receipt], outcomes: Sequence[Receipt], scale: Scale
+) -> tuple[tuple[DeliveryBar, ...], int]:
+    """The bars, each in the first lane that is free at its time, and how many lanes there are."""
+    ends = [-1.0] * LANES_IN_ROW
+    bars: list[DeliveryBar] = []
+    used = 1
+    for delivery in sorted(deliveries, key=lambda one: _delivered(one)[0]):
+        start, end = _delivered(delivery)
+        left = min(scale.place(start) * 100, 100 - THINNEST)
+        width = max(scale.place(end) * 100 - left, THINNEST)
+        lane = next((lane for lane, until in enumerate(ends) if until <= left), LANES_IN_ROW - 1)
+        ends[lane] = left + width
+        used = max(used, lane + 1)
+        given_up = delivery in outcomes and not delivery.will_retry
+        kind = "ok" if delivery.succeeded else "broken" if given_up else "busy"
+        bars.append(DeliveryBar(delivery, _2(left), _2(width), kind, 25 + 6 * lane))
+    return tuple(bars), used
 
 
 def _2(value: float) -> float:

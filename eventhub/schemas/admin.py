@@ -1,0 +1,136 @@
+"""Event types and the schemas of their versions, managed by people."""
+
+from typing import Any
+
+import msgspec
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from eventhub.schemas.checking import flaws_of
+from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
+
+
+class IndentedJson(forms.JSONField):
+    """JSON shown over several lines, so that a person can read and change it."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Indented, unless it is what was typed."""
+        text = super().prepare_value(value)
+        try:
+            return msgspec.json.format(text.encode(), indent=2).decode()
+        except (AttributeError, msgspec.DecodeError):
+            return text
+
+
+class SchemaForm(forms.ModelForm[SchemaVersion]):
+    """Refuses what is no JSON Schema, and says where it is wrong."""
+
+    schema = IndentedJson(
+        widget=forms.Textarea(
+            attrs={"rows": 24, "cols": 90, "spellcheck": "false", "class": "vLargeTextField mono"}
+        ),
+        help_text="JSON Schema 2020-12 of the event's data. References must stay inside ($defs).",
+        initial={"type": "object", "required": [], "properties": {}},
+    )
+
+    class Meta:
+        model = SchemaVersion
+        fields = ("event_type", "version", "status", "note", "schema")
+
+    def clean_schema(self) -> Any:
+        """The schema, if it is one."""
+        schema = self.cleaned_data["schema"]
+        if flaws := flaws_of(schema):
+            raise forms.ValidationError([f"This is not a usable JSON Schema. {flaw}" for flaw in flaws])
+        return schema
+
+
+class SchemaVersionInline(admin.TabularInline[SchemaVersion, EventType]):
+    """A type's versions, each leading to its own form."""
+
+    model = SchemaVersion
+    fields = ("version", "status", "note", "changed_at")
+    readonly_fields = fields
+    extra = 0
+    show_change_link = True
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A version is written in its own form, where there is room."""
+        return False
+
+
+@admin.register(EventType)
+class EventTypeAdmin(admin.ModelAdmin[EventType]):
+    """Types: what they mean, who owns them, and how strictly their events are checked."""
+
+    list_display = ("name", "owner", "validation", "active_versions", "last_seen_at", "page_link")
+    list_filter = ("validation", "owner")
+    search_fields = ("name", "owner", "description")
+    fields = ("name", "description", "owner", "validation", "first_seen_at", "last_seen_at", "page_link")
+    readonly_fields = ("first_seen_at", "last_seen_at", "page_link")
+    inlines = (SchemaVersionInline,)
+    ordering = ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: EventType | None = None) -> Any:
+        """The name of a type that was seen is its producers', not ours."""
+        return ("name", *self.readonly_fields) if obj and obj.first_seen_at else self.readonly_fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EventType]:
+        """With the number of active versions, for the list."""
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(active=Count("versions", filter=Q(versions__status=SchemaStatus.ACTIVE)))
+        )
+
+    @admin.display(description="active schemas", ordering="active")
+    def active_versions(self, event_type: EventType) -> int:
+        """How many versions are checked."""
+        return int(getattr(event_type, "active", 0))
+
+    @admin.display(description="traffic")
+    def page_link(self, event_type: EventType) -> SafeString | str:
+        """Its page."""
+        if not event_type.name:
+            return "–"
+        return format_html(
+            '<a href="{}">Its events and rates</a>', reverse("event-type", args=[event_type.name])
+        )
+
+
+@admin.register(SchemaVersion)
+class SchemaVersionAdmin(admin.ModelAdmin[SchemaVersion]):
+    """Schemas: written as a draft, checked once active, kept for old events when retired."""
+
+    form = SchemaForm
+    list_display = ("event_type", "version", "status", "note", "changed_at")
+    list_filter = ("status",)
+    list_select_related = ("event_type",)
+    search_fields = ("event_type__name", "note")
+    autocomplete_fields = ("event_type",)
+    date_hierarchy = "changed_at"
+    actions = ("activate", "retire")
+
+    @admin.action(description="Activate: check events of these versions", permissions=["change"])
+    def activate(self, request: HttpRequest, chosen: QuerySet[SchemaVersion]) -> None:
+        """From now on their events are checked."""
+        self._set(request, chosen, SchemaStatus.ACTIVE)
+
+    @admin.action(description="Retire: keep, but check no longer", permissions=["change"])
+    def retire(self, request: HttpRequest, chosen: QuerySet[SchemaVersion]) -> None:
+        """Their events are no longer checked."""
+        self._set(request, chosen, SchemaStatus.RETIRED)
+
+    def _set(self, request: HttpRequest, chosen: QuerySet[SchemaVersion], status: SchemaStatus) -> None:
+        # One by one: `changed_at` tells the workers to load them anew, and each leaves an entry in the log.
+        for version in chosen:
+            version.status = status
+            version.save(update_fields=["status", "changed_at"])
+            self.log_change(request, version, f"{status.label} by action")
+        self.message_user(request, f"{len(chosen)} now {status.label.lower()}.")
