@@ -1,9 +1,16 @@
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
 
-from eventhub.access.models import ApiToken, AuditEntry
+from eventhub.access import audit
+from eventhub.access.models import ApiToken, AuditEntry, Scope
+from eventhub.access.tokens import create_token, revoke_tokens
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -30,12 +37,87 @@ class AuditEntryAdmin(ReadOnly):
     list_filter = ("action",)
     search_fields = ("actor", "target")
     date_hierarchy = "at"
+    show_full_result_count = False
+
+
+class NewToken(forms.ModelForm[ApiToken]):
+    """What a new token is asked for; its text is made up."""
+
+    class Meta:
+        model = ApiToken
+        fields = ("name", "scope", "expires_at")
+        help_texts = {
+            "name": "Who or what will use it, to recognise it by.",
+            "expires_at": "In UTC; empty: valid until it is revoked.",
+        }
+
+    def clean_expires_at(self) -> Any:
+        """A token that has expired already is a slip."""
+        expires_at = self.cleaned_data["expires_at"]
+        if expires_at and expires_at <= timezone.now():
+            raise forms.ValidationError("This moment is past. Choose a later one, or none.")
+        return expires_at
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnly):
-    """Which scripts have a key. Created and revoked with ``manage.py token``."""
+    """Scripts' keys to the API: created here (and shown once), revoked here, never changed or deleted."""
 
-    list_display = ("name", "scope", "prefix", "created_at", "last_used_at", "revoked_at")
-    list_filter = ("scope",)
-    fields = ("name", "scope", "prefix", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_display = ("name", "scope", "prefix_shown", "state", "created_at", "last_used_at", "expires_at")
+    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "prefix")
+    fields = (
+        "name",
+        "scope",
+        "prefix_shown",
+        "state",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
+    form = NewToken
+    actions = ("revoke",)
+
+    @admin.display(description="token", ordering="prefix")
+    def prefix_shown(self, token: ApiToken) -> str:
+        """Its first characters."""
+        return f"{token.prefix}…"
+
+    @admin.display(description="state")
+    def state(self, token: ApiToken) -> str:
+        """In a word."""
+        return token.state
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Who may add tokens by Django's permissions."""
+        return super(ReadOnly, self).has_add_permission(request)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Who may change tokens by Django's permissions: revoking is the only change."""
+        return super(ReadOnly, self).has_change_permission(request)
+
+    def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        """A new one is asked for less than an old one shows."""
+        return self.fields if obj else NewToken.Meta.fields
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        """Create the token and show its text, this once."""
+        text = create_token(obj.name, Scope(obj.scope), obj.expires_at)
+        created = ApiToken.objects.get(prefix=text[:10], name=obj.name, revoked_at=None)
+        obj.__dict__.update(created.__dict__)
+        audit.record(audit.actor_of(request), "create token", obj.name, scope=obj.scope)
+        messages.warning(
+            request, format_html("Copy the token now; it is shown only this once: <code>{}</code>", text)
+        )
+
+    @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        """End their validity; scripts that use them get 401 from now on."""
+        revoked = revoke_tokens(tokens, audit.actor_of(request))
+        if revoked:
+            names = ", ".join(token.name for token in revoked)
+            messages.success(request, f"Revoked: {names}. Requests with them are refused from now on.")
+        else:
+            messages.info(request, "None of them was active: nothing to revoke.")

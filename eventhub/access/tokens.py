@@ -4,9 +4,11 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from eventhub.access import audit
 from eventhub.access.models import ApiToken, Scope
 
 PREFIX = "evh_"
@@ -23,6 +25,16 @@ def create_token(name: str, scope: Scope, expires_at: datetime | None = None) ->
         name=name, scope=scope, prefix=text[:10], digest=_digest(text), expires_at=expires_at
     )
     return text
+
+
+@transaction.atomic
+def revoke_tokens(tokens: QuerySet[ApiToken], actor: audit.Actor) -> list[ApiToken]:
+    """End the validity of those of `tokens` that have not been revoked, and return them. Audited."""
+    revoked = list(tokens.filter(revoked_at=None).select_for_update())
+    ApiToken.objects.filter(pk__in=[token.pk for token in revoked]).update(revoked_at=timezone.now())
+    for token in revoked:
+        audit.record(actor, "revoke token", token.name, prefix=token.prefix)
+    return revoked
 
 
 def find_token(text: str) -> ApiToken | None:

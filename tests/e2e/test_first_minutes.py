@@ -86,10 +86,14 @@ def test_a_trace_is_found_in_the_list_and_its_waterfall_shows_its_events(open_wi
     story.click()
     expect(page).to_have_url(re.compile(r"/traces/[^/]+/"))
     expect(page.get_by_role("heading", level=1)).to_contain_text("order")
-    steps = page.locator("[data-event]")
-    assert steps.count() >= 2
-    steps.nth(0).click()
-    expect(page.locator("main")).to_contain_text("event_id")
+    steps = page.locator("[data-step]")
+    expect(steps.nth(1)).to_be_visible()
+    expect(steps.first.locator("svg .wf-bar")).to_have_count(1)
+    first = steps.first.locator(".wf-name")
+    first.click()
+    panel = page.get_by_role("complementary", name="The chosen event")
+    expect(panel).to_contain_text(first.inner_text().strip())
+    expect(panel).to_contain_text("correlation")
     assert visit.complaints == []
 
 

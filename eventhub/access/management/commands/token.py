@@ -1,12 +1,14 @@
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from eventhub.access import audit
 from eventhub.access.models import ApiToken, Scope
-from eventhub.access.tokens import create_token
+from eventhub.access.tokens import create_token, revoke_tokens
 
 
 class Command(BaseCommand):
@@ -20,6 +22,7 @@ class Command(BaseCommand):
         create = verbs.add_parser("create")
         create.add_argument("name")
         create.add_argument("--scope", choices=Scope.values, required=True)
+        create.add_argument("--days", type=int, help="how long it is valid (default: until it is revoked)")
         verbs.add_parser("list")
         revoke = verbs.add_parser("revoke")
         revoke.add_argument("prefix", help="as `list` shows it")
@@ -28,18 +31,23 @@ class Command(BaseCommand):
         """Do what the verb says."""
         match options["verb"]:
             case "create":
-                text = create_token(options["name"], Scope(options["scope"]))
-                audit.record(audit.SYSTEM, "create token", options["name"], scope=options["scope"])
-                self.stdout.write(text)
+                self._create(options["name"], Scope(options["scope"]), options["days"])
             case "list":
                 for token in ApiToken.objects.all():
-                    state = "revoked" if token.revoked_at else "active"
-                    self.stdout.write(f"{token.prefix}…  {token.scope:8} {state:8} {token.name}")
+                    self.stdout.write(f"{token.prefix}…  {token.scope:8} {token.state:8} {token.name}")
             case "revoke":
-                found = ApiToken.objects.filter(prefix=options["prefix"].rstrip("…"), revoked_at=None)
-                if not found.update(revoked_at=timezone.now()):
+                found = ApiToken.objects.filter(prefix=options["prefix"].rstrip("…"))
+                if not revoke_tokens(found, audit.SYSTEM):
                     raise CommandError(
-                        f"No active token begins with {options['prefix']!r}; see `token list`."
+                        f"No unrevoked token begins with {options['prefix']!r}; see `token list`."
                     )
-                audit.record(audit.SYSTEM, "revoke token", options["prefix"])
                 self.stdout.write("revoked")
+
+    @transaction.atomic
+    def _create(self, name: str, scope: Scope, days: int | None) -> None:
+        if days is not None and days < 1:
+            raise CommandError("--days should be 1 or more; leave it out for a token without an end.")
+        expires_at = None if days is None else timezone.now() + timedelta(days=days)
+        text = create_token(name, scope, expires_at)
+        audit.record(audit.SYSTEM, "create token", name, scope=scope.value)
+        self.stdout.write(text)
