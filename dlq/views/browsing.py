@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Func, Prefetch, Value
+from django.db.models import BinaryField, F, Func, Prefetch, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -100,7 +100,7 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
         "is_silent": found.status == Status.SENT and is_silent(found),
     }
     if _is_partial(request) and request.headers.get("HX-Target") == "letter":
-        return render(request, "dlq/_letter.html", context | _rights(request))
+        return render(request, "dlq/_letter.html", context | _rights(request) | {"oob": True})
     return render(request, "dlq/letter.html", context | _rights(request) | {"body": _body(found, "")})
 
 
@@ -211,7 +211,12 @@ def _body(letter: DeadLetter, view: str) -> Body:
     """Only the beginning of a large body leaves the database."""
     beginning = (
         DeadLetter.objects.filter(pk=letter.pk)
-        .values_list(Func(F("body"), Value(1), Value(MAX_JSON_BYTES), function="substring"), flat=True)
+        .values_list(
+            Func(
+                F("body"), Value(1), Value(MAX_JSON_BYTES), function="substring", output_field=BinaryField()
+            ),
+            flat=True,
+        )
         .get()
     )
     stopped = _AT_BYTE.search(letter.error_message)

@@ -190,8 +190,8 @@ def _said_of_retry(sent: int, being_sent: int) -> str:
     if sent and being_sent:
         return f"Sent {_letters(sent)}; {being_sent} more on their way."
     if sent:
-        return f"Sent {_letters(sent)}. The outcome will show here."
-    return f"Sending {_letters(being_sent)}. The outcomes will show here." if being_sent else ""
+        return f"Sent {_letters(sent)}; the outcome is awaited."
+    return f"Sending {_letters(being_sent)}; the outcomes are awaited." if being_sent else ""
 
 
 def _letters(count: int) -> str:

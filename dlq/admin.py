@@ -1,0 +1,76 @@
+"""The admin shows dead letters and changes nothing: what changes them is audited and has its own pages."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dlq.models import DeadLetter, DeadLetterGroup, PastFailure, Retry
+
+
+class ReadOnly:
+    """Nothing is added, changed or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No: ingest writes letters."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No: see the page of the letter."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No: a letter is discarded, not deleted."""
+        return False
+
+
+class RetryInline(ReadOnly, admin.TabularInline[Retry, DeadLetter]):
+    """The retries of a letter."""
+
+    model = Retry
+    extra = 0
+    fields = ["attempt", "state", "destination", "requested_by", "requested_at", "finished_at", "error"]
+
+
+class PastFailureInline(ReadOnly, admin.TabularInline[PastFailure, DeadLetter]):
+    """What a letter died of before."""
+
+    model = PastFailure
+    extra = 0
+    fields = ["attempt", "error_class", "error_message", "failed_at"]
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnly, admin.ModelAdmin[DeadLetter]):
+    """Dead letters, to look at."""
+
+    list_display = ["id", "event_type", "source", "reason", "status", "error_class", "last_failed_at", "page"]
+    list_filter = ["status", "reason", "source"]
+    search_fields = ["=id", "=event_id", "=correlation_id"]
+    show_full_result_count = False
+    list_select_related = ["source"]
+    exclude = ["body"]
+    inlines = [RetryInline, PastFailureInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
+        """Without the bodies, which may be large."""
+        return super().get_queryset(request).defer("body")
+
+    @admin.display(description="Review")
+    def page(self, letter: DeadLetter) -> SafeString:
+        """A link to where it can be retried."""
+        return format_html('<a href="{}">Review</a>', reverse("dead-letter", args=[letter.pk]))
+
+
+@admin.register(DeadLetterGroup)
+class DeadLetterGroupAdmin(ReadOnly, admin.ModelAdmin[DeadLetterGroup]):
+    """Groups, to look at."""
+
+    list_display = ["title", "reason", "source", "event_type", "failed_in", "first_seen_at"]
+    list_filter = ["reason", "source"]
+    search_fields = ["title"]
+    list_select_related = ["source"]
