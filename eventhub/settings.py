@@ -191,6 +191,7 @@ WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[^/]+@[^/]+/"  # the version 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
+DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"
 USE_TZ = True
 
 AUTH_PASSWORD_VALIDATORS = [
