@@ -34,6 +34,7 @@ class RetryInline(ReadOnly, admin.TabularInline[Retry, DeadLetter]):
     model = Retry
     extra = 0
     fields = ["attempt", "state", "destination", "requested_by", "requested_at", "finished_at", "error"]
+    readonly_fields = fields
 
 
 class PastFailureInline(ReadOnly, admin.TabularInline[PastFailure, DeadLetter]):
@@ -42,6 +43,7 @@ class PastFailureInline(ReadOnly, admin.TabularInline[PastFailure, DeadLetter]):
     model = PastFailure
     extra = 0
     fields = ["attempt", "error_class", "error_message", "failed_at"]
+    readonly_fields = fields
 
 
 @admin.register(DeadLetter)
