@@ -29,6 +29,9 @@ KEPT_FOR = timedelta(hours=25)
 SERIES_FOR = timedelta(minutes=10)
 SERIES_STEP_S = 5
 
+# A stream of Redis tells of every group that reads it; a source is as far behind as EventHub's own group.
+OWN = """(s.kind <> 'redis' OR l."group" = coalesce(s.config ->> 'group', 'eventhub'))"""
+
 _asking: dict[int, Future[list[Lag]]] = {}
 _asking_lock = threading.Lock()
 
@@ -137,35 +140,35 @@ def _seconds(lag: Lag) -> float | None:
 
 
 def latest(now: datetime | None = None) -> dict[int, SourceLag]:
-    """What waits for each source now, by the source's id; sources that nothing is known of are left out."""
+    """What waits for EventHub in each source now, by the source's id; those nothing is known of are left out."""
     now = now or timezone.now()
     names = """
-        SELECT s.id, s.name, coalesce(p.error, '') FROM brokers_source s
-        LEFT JOIN monitoring_lagprobe p ON p.source_id = s.id AND p.asked_at > %s"""
-    errors = {pk: (name, error) for pk, name, error in _rows(names, [now - FRESH_FOR])}
+        SELECT s.id, s.name, p.error FROM monitoring_lagprobe p
+        JOIN brokers_source s ON s.id = p.source_id WHERE p.asked_at > %s"""
     by_source: dict[int, list[TopicLag]] = {}
-    for pk, *values in _latest_rows(now):
-        by_source.setdefault(pk, []).append(TopicLag(*values))
+    for pk, is_own, *values in _latest_rows(now):
+        if is_own:
+            by_source.setdefault(pk, []).append(TopicLag(*values))
     return {
         pk: _sum(name, by_source.get(pk, []), error)
-        for pk, (name, error) in errors.items()
+        for pk, name, error in _rows(names, [now - FRESH_FOR])
         if error or pk in by_source
     }
 
 
 def latest_by_topic(source: Source, now: datetime | None = None) -> list[TopicLag]:
-    """What waits on each topic of `source`, the longest wait first."""
-    now = now or timezone.now()
-    found = [TopicLag(*values) for pk, *values in _latest_rows(now, source.pk)]
+    """What waits on each topic of `source`, for EventHub and for every other group; the longest wait first."""
+    found = [TopicLag(*values) for pk, _, *values in _latest_rows(now or timezone.now()) if pk == source.pk]
     return sorted(found, key=lambda one: (-(one.seconds or 0), -(one.messages or 0), one.topic))
 
 
 def worst_series(now: datetime) -> list[float | None]:
     """The longest wait of any source over the last ten minutes, in seconds, every five seconds."""
     start = now - SERIES_FOR
-    sql = """
+    sql = f"""
         SELECT floor(extract(epoch FROM at - %s) / %s)::int, max(oldest_age_s)
-        FROM monitoring_lagsample WHERE at >= %s AND at < %s GROUP BY 1"""
+        FROM monitoring_lagsample l JOIN brokers_source s ON s.id = l.source_id
+        WHERE at >= %s AND at < %s AND {OWN} GROUP BY 1"""  # noqa: S608 - a constant
     found = dict(_rows(sql, [start, SERIES_STEP_S, start, now]))
     return [found.get(i) for i in range(int(SERIES_FOR.total_seconds()) // SERIES_STEP_S)]
 
@@ -174,12 +177,13 @@ def source_series(
     source: Source, start: datetime, end: datetime, step_s: int
 ) -> tuple[list[int | None], list[float | None]]:
     """Messages that waited for `source`, and the longest wait in seconds, in each step; None where unknown."""
-    sql = """
+    sql = f"""
         SELECT t, max(messages)::bigint, max(seconds) FROM (
             SELECT floor(extract(epoch FROM at - %s) / %s)::int AS t, at, sum(messages) AS messages,
                    max(oldest_age_s) AS seconds
-            FROM monitoring_lagsample WHERE source_id = %s AND at >= %s AND at < %s GROUP BY 1, 2) AS moments
-        GROUP BY 1"""
+            FROM monitoring_lagsample l JOIN brokers_source s ON s.id = l.source_id
+            WHERE source_id = %s AND at >= %s AND at < %s AND {OWN} GROUP BY 1, 2) AS moments
+        GROUP BY 1"""  # noqa: S608 - a constant
     found = {t: (m, s) for t, m, s in _rows(sql, [start, step_s, source.pk, start, end])}
     steps = range(int((end - start).total_seconds()) // step_s)
     nothing = (None, None)
@@ -188,19 +192,21 @@ def source_series(
 
 def worst_between(start: datetime, end: datetime) -> float | None:
     """The longest wait of any source between two moments, in seconds."""
-    ((seconds,),) = _rows(
-        "SELECT max(oldest_age_s) FROM monitoring_lagsample WHERE at >= %s AND at < %s", [start, end]
-    )
+    sql = f"""
+        SELECT max(oldest_age_s) FROM monitoring_lagsample l JOIN brokers_source s ON s.id = l.source_id
+        WHERE at >= %s AND at < %s AND {OWN}"""  # noqa: S608 - a constant
+    ((seconds,),) = _rows(sql, [start, end])
     return None if seconds is None else float(seconds)
 
 
-def _latest_rows(now: datetime, source_id: int | None = None) -> list[tuple[Any, ...]]:
+def _latest_rows(now: datetime) -> list[tuple[Any, ...]]:
+    # Only the newest answer of each broker: what it no longer names is gone, not waiting.
     sql = f"""
-        SELECT DISTINCT ON (source_id, topic, partition, "group")
-               source_id, topic, partition, "group", at, messages, pending, oldest_age_s
-        FROM monitoring_lagsample WHERE at > %s {"" if source_id is None else "AND source_id = %s"}
-        ORDER BY source_id, topic, partition, "group", at DESC"""  # noqa: S608 - a constant
-    return _rows(sql, [now - FRESH_FOR, *([] if source_id is None else [source_id])])
+        SELECT l.source_id, {OWN}, l.topic, l.partition, l."group", l.at, l.messages, l.pending, l.oldest_age_s
+        FROM monitoring_lagprobe p
+        JOIN monitoring_lagsample l ON l.source_id = p.source_id AND l.at = p.asked_at
+        JOIN brokers_source s ON s.id = p.source_id WHERE p.asked_at > %s"""  # noqa: S608 - a constant
+    return _rows(sql, [now - FRESH_FOR])
 
 
 def _sum(name: str, lags: Iterable[TopicLag], error: str) -> SourceLag:

@@ -80,7 +80,10 @@ def read_config(source: Source, expected: type[C] | None = None) -> Config | C:
     """
     config = parse_config(source.kind, source.config)
     if expected is not None and not isinstance(config, expected):
-        raise BadConfig(f"The source {source.name!r} is of kind {source.kind!r}; {expected.__doc__}")
+        wanted = next(kind for kind, struct in CONFIGS.items() if struct is expected)
+        raise BadConfig(
+            f"The source {source.name!r} is of kind '{source.kind}'; this needs one of '{wanted}'."
+        )
     return config
 
 

@@ -3,7 +3,7 @@
 import threading
 from time import monotonic
 
-from django.db import close_old_connections
+from django.db import connection
 
 from monitoring.message import encode
 from monitoring.snapshot import take
@@ -25,9 +25,8 @@ def newest() -> str:
     """The newest snapshot as JSON text; takes one where nothing was published just now. Blocks: asks the database."""
     with _lock:
         if monotonic() - _noted_at > FRESH_FOR_S:
-            close_old_connections()
             try:
                 note(encode(take()))
             finally:
-                close_old_connections()
+                connection.close()  # the thread that asks may never ask again
         return _text

@@ -56,9 +56,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             {"snapshot": snapshot, "add_source_url": admin_url(request, "add")},
         )
     if nothing_ever_arrived(snapshot):
-        return render(
-            request, "monitoring/overview_empty.html", {"snapshot": snapshot, "host": request.get_host()}
-        )
+        return render(request, "monitoring/overview_empty.html", _first_steps(request, snapshot))
     chart = _chart(chosen, now)
     context = {
         "range": chosen,

@@ -5,6 +5,10 @@ from typing import Literal
 from django.http import HttpRequest
 from django.urls import reverse
 
+WHY_NOT = (
+    "You can watch sources, not pause them. Ask an administrator for the permission “Can change source”."
+)
+
 
 def may_operate(request: HttpRequest) -> bool:
     """Whether this person may pause and resume: staff, and whoever may change sources."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,13 +16,14 @@ from eventhub.access.audit import actor_of
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Source
 from eventhub.pages.ranges import TimeRange, time_range
+from eventhub.pages.toasts import toast
 from monitoring import lag
 from monitoring.control import set_paused
 from monitoring.rollups import reading
 from monitoring.rollups.windows import window_between
 from monitoring.snapshot import sources_now
 from monitoring.sources import alive
-from monitoring.views.permissions import admin_url, may_operate
+from monitoring.views.permissions import WHY_NOT, admin_url, may_operate
 
 DEFAULT_RANGE = "1h"
 MOST_LETTERS = 5
@@ -56,16 +58,18 @@ def resume_source(request: HttpRequest, name: str) -> HttpResponse:
 
 def _set_paused(request: HttpRequest, name: str, paused: bool) -> HttpResponse:
     if not may_operate(request):
-        raise PermissionDenied(
-            "You can watch sources, not pause them. Ask an administrator for the permission “Can change source”."
-        )
+        if _is_partial(request):  # the page shows a plain text in place
+            return HttpResponse(WHY_NOT, status=403, content_type="text/plain")
+        raise PermissionDenied(WHY_NOT)
     found = get_object_or_404(Source, name=name)
     set_paused(found, paused, actor_of(request))
+    said = f"{name} is paused: workers stop reading it within a second." if paused else f"{name} is resumed."
     if not _is_partial(request):
+        messages.success(request, said)
         return redirect("source", name)
     if request.GET.get("from") == "list":
-        return render(request, "monitoring/_sources.html", _all(request))
-    return render(request, "monitoring/_source.html", _about(request, found))
+        return toast(render(request, "monitoring/_sources.html", _all(request)), said)
+    return toast(render(request, "monitoring/_source.html", _about(request, found)), said)
 
 
 def _all(request: HttpRequest) -> dict[str, Any]:
