@@ -1,8 +1,11 @@
 """Every page, light and dark, on a desk and in a hand: there, full, silent, and not wider than the window."""
 
 import re
+import time
 
 import pytest
+
+from tests.services.product import RESULTS
 
 PAGES = ("/", "/traces/", "/dead-letters/", "/sources/", "/event-types/", "/admin/")
 # A page one step further in: the list to start from, and what its links look like.
@@ -24,6 +27,7 @@ def test_every_page_fits_is_full_and_silent(open_window, width, scheme):
         visit.complaints.clear()
         response = page.goto(path, wait_until="load")
         page.wait_for_timeout(1200)  # long enough for the live connection and what a page loads by itself
+        page.screenshot(path=RESULTS / _file_name(path, width, scheme))
         if response is None or response.status != 200:
             wrong.append(f"{path}: status {response and response.status}")
         wrong += [f"{path}: {complaint}" for complaint in visit.complaints]
@@ -46,12 +50,22 @@ def test_the_colour_scheme_of_the_system_is_followed(open_window):
 def _detail_paths(page, wrong) -> list[str]:
     found = []
     for name, (path, pattern) in DETAILS.items():
-        page.goto(path)
-        page.wait_for_timeout(500)
-        links = page.locator("main a").evaluate_all("links => links.map(a => a.getAttribute('href') || '')")
-        link = next((link for link in links if re.match(pattern, link)), None)
+        link = None
+        deadline = time.monotonic() + 60
+        while link is None and time.monotonic() < deadline:  # the shop's first dead letter takes a moment
+            page.goto(path)
+            page.wait_for_timeout(500)
+            links = page.locator("main a").evaluate_all(
+                "links => links.map(a => a.getAttribute('href') || '')"
+            )
+            link = next((link for link in links if re.match(pattern, link)), None)
         if link:
             found.append(link)
         else:
             wrong.append(f"{path}: no link to a {name}")
     return found
+
+
+def _file_name(path: str, width: int, scheme: str) -> str:
+    name = re.sub(r"[^a-z]+", "-", path.lower()).strip("-") or "overview"
+    return f"{name}-{width}-{scheme}.png"

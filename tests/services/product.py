@@ -24,6 +24,8 @@ from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
 
 ROOT = Path(__file__).resolve().parents[2]
+# Logs and screenshots of the last run, for who wants to see what a test saw.
+RESULTS = ROOT / "test-results"
 # What the test run set for itself; the product finds its own.
 NOT_INHERITED = {
     "DATABASE_URL",
@@ -115,7 +117,10 @@ class Product:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout_s)
+        code = self.process.wait(timeout_s)
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{self.var_dir.name}.log").write_text(self.output)
+        return code
 
     def programs(self) -> dict[str, psutil.Process]:
         """The programs it supervises, by what they are."""
