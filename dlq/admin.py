@@ -11,6 +11,9 @@ from django.utils.safestring import SafeString
 
 from dlq.models import DeadLetter, DeadLetterGroup, PastFailure, Retry
 
+RETRY_FIELDS = ("attempt", "state", "destination", "requested_by", "requested_at", "finished_at", "error")
+FAILURE_FIELDS = ("attempt", "error_class", "error_message", "failed_at")
+
 
 class ReadOnly:
     """Nothing is added, changed or deleted here."""
@@ -33,8 +36,8 @@ class RetryInline(ReadOnly, admin.TabularInline[Retry, DeadLetter]):
 
     model = Retry
     extra = 0
-    fields = ["attempt", "state", "destination", "requested_by", "requested_at", "finished_at", "error"]
-    readonly_fields = fields
+    fields = RETRY_FIELDS
+    readonly_fields = RETRY_FIELDS
 
 
 class PastFailureInline(ReadOnly, admin.TabularInline[PastFailure, DeadLetter]):
@@ -42,8 +45,8 @@ class PastFailureInline(ReadOnly, admin.TabularInline[PastFailure, DeadLetter]):
 
     model = PastFailure
     extra = 0
-    fields = ["attempt", "error_class", "error_message", "failed_at"]
-    readonly_fields = fields
+    fields = FAILURE_FIELDS
+    readonly_fields = FAILURE_FIELDS
 
 
 @admin.register(DeadLetter)
