@@ -36,7 +36,9 @@ def _number(name: str, default: int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ImproperlyConfigured(f"{name} is {text!r}; set it to a whole number, such as {default}.") from None
+        raise ImproperlyConfigured(
+            f"{name} is {text!r}; set it to a whole number, such as {default}."
+        ) from None
 
 
 # -- What this installation is ------------------------------------------------------------------
