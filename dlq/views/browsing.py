@@ -54,6 +54,8 @@ def letters(request: HttpRequest) -> HttpResponse:
         context |= _letters(request, filter_of(bar.values, None if is_flat else asked))
     if group:
         context |= _story(group)
+    context["acts_on_open"] = wanted.status in ("", Status.OPEN)
+    context["acts_on_closed"] = wanted.status in (Status.DISCARDED, Status.RESOLVED)
     context |= _rights(request)
     template = "dlq/_list.html" if _is_partial(request) else "dlq/list.html"
     return render(request, template, context)
