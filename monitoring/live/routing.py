@@ -1,5 +1,7 @@
-from django.urls import URLPattern, path
+from typing import Any
+
+from django.urls import path
 
 from monitoring.live.consumers import LiveConsumer
 
-websocket_urlpatterns: list[URLPattern] = [path("ws/live/", LiveConsumer.as_asgi())]  # type: ignore[arg-type]
+websocket_urlpatterns: list[Any] = [path("ws/live/", LiveConsumer.as_asgi())]  # type: ignore[arg-type]

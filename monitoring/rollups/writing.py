@@ -69,9 +69,7 @@ def add(tallies: Tallies, *, origin_id: int | None, at: datetime) -> None:
         )
 
 
-def _row(
-    bucket: datetime, origin_id: int | None, event_type: str, service: str, tally: Tally
-) -> list[Any]:
+def _row(bucket: datetime, origin_id: int | None, event_type: str, service: str, tally: Tally) -> list[Any]:
     return [
         Grain.SECOND,
         bucket,
