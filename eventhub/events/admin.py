@@ -13,7 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from eventhub.events.models import Event, MutatedDuplicate
+from eventhub.pages.formats import short_id
 from eventhub.pages.json_tree import json_tree
+from eventhub.pages.templatetags.show import exact
 
 # How far back a person leafs through a list by hand; further back one searches by id.
 LISTED_ROWS = 5_000
@@ -56,7 +58,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 class EventAdmin(ReadOnlyAdmin):
     """Stored events, those recorded last first. A row leads to the event's own page."""
 
-    list_display = ("event_type", "id_link", "source", "occurred_at", "recorded_at", "trace_link")
+    list_display = ("event_type", "id_link", "source", "occurred", "recorded", "trace_link")
     list_display_links = None
     search_fields = ("event_id", "correlation_id")
     search_help_text = "A whole event id or correlation id. For words and values use the Traces page."
@@ -83,19 +85,27 @@ class EventAdmin(ReadOnlyAdmin):
         # Sorted by what has no index, so that the planner finds the few first and does not walk the log for them.
         return found.order_by("-recorded_at", "-position"), False
 
+    @admin.display(description="occurred at")
+    def occurred(self, event: Event) -> SafeString:
+        """To the millisecond: events of one second belong together."""
+        return exact(event.occurred_at)
+
+    @admin.display(description="recorded at")
+    def recorded(self, event: Event) -> SafeString:
+        """To the millisecond."""
+        return exact(event.recorded_at)
+
     @admin.display(description="event id")
     def id_link(self, event: Event) -> SafeString:
         """The id, leading to the event's page."""
-        return format_html('<a href="{}">{}</a>', reverse("event", args=[event.event_id]), event.event_id)
+        return _link("event", event.event_id)
 
     @admin.display(description="trace")
     def trace_link(self, event: Event) -> SafeString | str:
         """The correlation id, leading to the trace."""
         if event.correlation_id is None:
             return "–"
-        return format_html(
-            '<a href="{}">{}</a>', reverse("trace", args=[event.correlation_id]), event.correlation_id
-        )
+        return _link("trace", event.correlation_id)
 
 
 @admin.register(MutatedDuplicate)
@@ -139,3 +149,7 @@ class MutatedDuplicateAdmin(ReadOnlyAdmin):
             return json_tree(msgspec.json.decode(duplicate.content))
         except msgspec.DecodeError:
             return duplicate.content
+
+
+def _link(page: str, name: str) -> SafeString:
+    return format_html('<a href="{}" title="{}">{}</a>', reverse(page, args=[name]), name, short_id(name, 8))

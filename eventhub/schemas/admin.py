@@ -41,6 +41,7 @@ class SchemaForm(forms.ModelForm[SchemaVersion]):
     class Meta:
         model = SchemaVersion
         fields = ("event_type", "version", "status", "note", "schema")
+        widgets = {"note": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})}
 
     def clean_schema(self) -> Any:
         """The schema, if it is one."""

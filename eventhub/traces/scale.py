@@ -99,8 +99,9 @@ def _stretches(seconds: list[float]) -> tuple[Stretch, ...]:
     # What lies between folds keeps some room, also a single moment.
     room = FOLD_WIDTH if folded else 0.0
     shared = 1 - FOLD_WIDTH * len(folded) - room * (len(folded) + 1)
-    open_s = total - sum(end - start for start, end in folded)
     bounds = [0.0, *(edge for fold in folded for edge in fold), total]
+    # Added up, not subtracted: beside a fold of days the microseconds between would be lost.
+    open_s = sum(end - begin for begin, end in list(pairwise(bounds))[::2])
     found: list[Stretch] = []
     left = 0.0
     for number, (begin, end) in enumerate(pairwise(bounds)):
