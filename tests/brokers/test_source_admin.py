@@ -7,9 +7,6 @@ from eventhub.access.models import AuditEntry
 from eventhub.brokers.models import Kind, Source
 
 pytestmark = pytest.mark.django_db
-NO_STATUSES = {
-    f"statuses-{name}_FORMS": value for name, value in (("TOTAL", 0), ("INITIAL", 0), ("MIN_NUM", 0))
-}
 
 
 @pytest.fixture
@@ -20,7 +17,7 @@ def admin(client: Client) -> Client:
 
 def form(**changed):
     values = {"name": "shop", "kind": "redis", "role": "events", "enabled": "on"}
-    return values | {"config": '{"streams": ["orders"]}'} | NO_STATUSES | changed
+    return values | {"config": '{"streams": ["orders"]}'} | changed
 
 
 def test_a_source_is_created_and_noted(admin):
@@ -34,6 +31,18 @@ def test_a_mistake_in_the_config_is_shown_beside_it(admin):
     response = admin.post(reverse("admin:brokers_source_add"), form(config='{"stream": "orders"}'))
     assert "unknown key" in response.context["adminform"].form.errors["config"][0]
     assert not Source.objects.exists()
+
+
+def test_the_config_is_laid_out_and_what_was_mistyped_stays(admin):
+    source = Source.objects.create(name="shop", kind=Kind.REDIS, config={"streams": ["orders"]})
+    address = reverse("admin:brokers_source_change", args=[source.pk])
+    assert "{\n  &quot;streams&quot;: [" in admin.get(address).content.decode()
+    assert "{streams: orders" in admin.post(address, form(config="{streams: orders")).content.decode()
+
+
+def test_a_source_with_nothing_to_set_is_saved_with_an_empty_config(admin):
+    admin.post(reverse("admin:brokers_source_add"), form(name="web", kind="http", config=""))
+    assert Source.objects.get().config == {}
 
 
 def test_the_form_says_what_each_kind_needs_with_an_example(admin):
