@@ -1,9 +1,11 @@
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import ProtectedError, QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -12,19 +14,29 @@ from django.urls import URLPattern, path, reverse
 from eventhub.access import audit
 from eventhub.brokers.adapter import BadConfig
 from eventhub.brokers.config import describe, example, parse_config
-from eventhub.brokers.models import Kind, Source, SourceStatus
+from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.trying import try_connection
+
+
+class IndentedJSONField(forms.JSONField):
+    """JSON as a person would lay it out."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """What stands in the field; what was typed and could not be read stays as it was typed."""
+        return value if isinstance(value, InvalidJSONInput | str) else json.dumps(value, indent=2)
 
 
 class SourceForm(forms.ModelForm[Source]):
     """A source whose config is checked by its kind's rules before it is saved."""
 
+    config = IndentedJSONField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10, "cols": 80, "spellcheck": "false", "class": "mono"}),
+    )
+
     class Meta:
         model = Source
         fields = ("name", "kind", "role", "enabled", "paused", "config")
-        widgets = {
-            "config": forms.Textarea(attrs={"rows": 8, "cols": 80, "spellcheck": "false", "class": "mono"})
-        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,35 +46,14 @@ class SourceForm(forms.ModelForm[Source]):
     def clean(self) -> dict[str, Any]:
         """Put what is wrong with the config beside the config."""
         cleaned = super().clean() or self.cleaned_data
-        kind, config = cleaned.get("kind"), cleaned.get("config")
+        kind = cleaned.get("kind")
         if kind and "config" not in self.errors:
+            cleaned["config"] = {} if cleaned.get("config") is None else cleaned["config"]
             try:
-                parse_config(kind, {} if config is None else config)
+                parse_config(kind, cleaned["config"])
             except BadConfig as error:
                 self.add_error("config", str(error))
         return cleaned
-
-
-class SourceStatusInline(admin.TabularInline[SourceStatus, Source]):
-    """What each worker last said, under the source."""
-
-    model = SourceStatus
-    extra = 0
-    can_delete = False
-    fields = readonly_fields = (
-        "worker",
-        "state",
-        "heartbeat_at",
-        "last_batch_at",
-        "messages_total",
-        "restarts",
-        "last_error",
-        "last_error_at",
-    )
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Workers write these."""
-        return False
 
 
 @admin.register(Source)
@@ -74,7 +65,6 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     list_filter = ("kind", "role", "enabled", "paused")
     search_fields = ("name",)
     actions = ("test_connections",)
-    inlines = (SourceStatusInline,)
     change_form_template = "admin/brokers/source/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:

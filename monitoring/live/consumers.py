@@ -7,6 +7,7 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from redis.exceptions import RedisError
 
 from monitoring.live import latest
 from monitoring.live.publisher import GROUP
@@ -22,6 +23,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
     """Sends snapshots to one page. A page that reads slowly gets fewer of them, never a pile of old ones."""
 
     groups: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection; without Redis it is refused in one line of the log, and the page comes back."""
+        try:
+            await super().__call__(scope, receive, send)
+        except (RedisError, OSError) as error:
+            log.warning("A live view ended, because Redis is away: %s", error)
+            with contextlib.suppress(Exception):  # the page may be gone already
+                await send({"type": "websocket.close", "code": TRY_AGAIN})
 
     async def connect(self) -> None:
         """Let people in who are logged in, and show them how things stand."""

@@ -15,6 +15,7 @@ from dlq.models import DeadLetter
 from eventhub.access.audit import actor_of
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Source
+from eventhub.events.models import Event
 from eventhub.pages.ranges import TimeRange, time_range
 from eventhub.pages.toasts import toast
 from monitoring import lag
@@ -27,6 +28,8 @@ from monitoring.views.permissions import WHY_NOT, admin_url, may_operate
 
 DEFAULT_RANGE = "1h"
 MOST_LETTERS = 5
+MOST_EVENTS = 8
+EVENTS_LOOKED_AT = 2_000
 
 
 @require_safe
@@ -96,12 +99,24 @@ def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
         "range": chosen,
         "chart_json": _chart_json(found, chosen),
         "config": _shown_config(found.config),
+        "recent": recent_events(found),
+        "events_looked_at": EVENTS_LOOKED_AT,
         "letters": DeadLetter.objects.filter(source=found)
         .select_related("group")
         .defer("body")[:MOST_LETTERS],
         "may_operate": may_operate(request),
         "edit_url": admin_url(request, "change", found.pk),
     }
+
+
+def recent_events(found: Source) -> list[Event]:
+    """Its events among the newest of all, the newest first. Walks the log's index backwards, a bounded way."""
+    sql = """
+        SELECT * FROM (
+            SELECT position, event_id, event_type, event_version, recorded_at, correlation_id, origin_id, origin_topic
+            FROM events_event ORDER BY txid DESC, position DESC LIMIT %s) AS newest
+        WHERE origin_id = %s LIMIT %s"""
+    return list(Event.objects.raw(sql, [EVENTS_LOOKED_AT, found.pk, MOST_EVENTS]))
 
 
 def _chart_json(found: Source, chosen: TimeRange) -> str:

@@ -1,4 +1,5 @@
-// Errors over the big chart: a red tick for each step with any, the taller the more there were.
+// Errors over the big chart: a red tick for each step with any, the taller the more there were. The ticks stand where
+// the chart's plot does.
 import { token } from "./chart.js";
 
 const drawn = new Map(); // canvas → counts
@@ -6,15 +7,18 @@ const drawn = new Map(); // canvas → counts
 export function drawErrors(canvas, counts) {
   if (!drawn.has(canvas)) widths.observe(canvas);
   drawn.set(canvas, counts);
-  draw(canvas);
+  requestAnimationFrame(() => draw(canvas)); // the chart has its size only then
 }
 
 function draw(canvas) {
   const counts = drawn.get(canvas);
-  const width = canvas.clientWidth, height = canvas.clientHeight;
-  if (!counts || !width) return;
+  const height = canvas.clientHeight;
+  const plot = canvas.parentElement.querySelector(".u-over")?.getBoundingClientRect();
+  if (!counts || !canvas.clientWidth || !plot) return;
+  const left = plot.left - canvas.getBoundingClientRect().left;
+  const width = plot.width;
   const ratio = window.devicePixelRatio || 1;
-  canvas.width = width * ratio;
+  canvas.width = canvas.clientWidth * ratio;
   canvas.height = height * ratio;
   const ctx = canvas.getContext("2d");
   ctx.scale(ratio, ratio);
@@ -27,7 +31,7 @@ function draw(canvas) {
     // By the square root, so that single errors are seen beside a storm.
     const tall = Math.max(3, Math.sqrt(count / most) * height);
     const x = Math.min(Math.max(index * room - thickness / 2, 0), width - thickness);
-    ctx.fillRect(x, height - tall, thickness, tall);
+    ctx.fillRect(left + x, height - tall, thickness, tall);
   });
 }
 

@@ -41,7 +41,10 @@ async function drawCharts() {
   const drawn = await charts;
   const perSecond = data.received.map((count, index) => {
     const covered = Math.min(data.step_s, data.until - data.times[index]);
-    return covered > 0 ? count / covered : null;
+    if (covered <= 0) return null;
+    // The step that runs is completed with the rate of the one before, so that its first seconds do not leap.
+    const before = index ? data.received[index - 1] / data.step_s : count / covered;
+    return (count + before * (data.step_s - covered)) / data.step_s;
   });
   drawn.in.set(data.times, [perSecond]);
   drawn.in.marks(data.times.filter((_, index) => data.dead_letters[index] > 0));

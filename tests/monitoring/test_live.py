@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 
 from eventhub.asgi import application
@@ -35,6 +35,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
             await test()
         finally:
             await get_channel_layer().flush()
+            await sync_to_async(connections.close_all)()
 
     asyncio.run(asyncio.wait_for(whole(), 30))
 
