@@ -7,14 +7,13 @@ What a service does because of one event reaches Redis in one MULTI: its follow-
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisSlow
 
 from eventhub.demo.faults import Entry
 
@@ -22,6 +21,7 @@ log = logging.getLogger(__name__)
 
 READ_COUNT = 200
 BLOCK_MS = 1000
+ANSWER_WITHIN_S = 10.0
 COMMANDS_PER_FLUSH = 1000
 # How many processed event ids each service remembers: most of a day at the usual rate, and never more than ~8 MB.
 REMEMBERED = 50_000
@@ -88,7 +88,9 @@ class RedisBus:
     """The bus on a real Redis."""
 
     def __init__(self, url: str) -> None:
-        self.redis: Any = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=3)
+        # Answers are timed here (`_answer`), not by redis-py: what it uses for that, asyncio.wait_for, can lose a
+        # cancellation before Python 3.12, and then the shop does not stop.
+        self.redis: Any = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=3)
         self._waiting: list[tuple[Commit, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         # Per service and topic: the entry id after which its unacknowledged messages are read again.
@@ -97,19 +99,19 @@ class RedisBus:
 
     async def is_new(self) -> bool:
         """Whether this shop has never been open on this Redis."""
-        return not await self.redis.exists(NUMBER_KEY)
+        return not await _answer(self.redis.exists(NUMBER_KEY))
 
     async def next_numbers(self, count: int, *, above: int = 0) -> range:
         """`count` order numbers that nobody else has, all greater than `above`."""
-        last = await self.redis.incrby(NUMBER_KEY, count)
+        last = await _answer(self.redis.incrby(NUMBER_KEY, count))
         floor = max(above, FIRST_ORDER_NUMBER)
         if last - count < floor:
-            last = await self.redis.incrby(NUMBER_KEY, floor - (last - count))
+            last = await _answer(self.redis.incrby(NUMBER_KEY, floor - (last - count)))
         return range(last - count + 1, last + 1)
 
     async def relayed(self) -> int | None:
         """The outbox id up to which events were relayed; None before the first."""
-        value = await self.redis.get(RELAY_KEY)
+        value = await _answer(self.redis.get(RELAY_KEY))
         return None if value is None else int(value)
 
     async def join(self, service: str, topics: Iterable[str], *, start: str = "$") -> None:
@@ -118,7 +120,7 @@ class RedisBus:
             self._consuming.add((service, topic))
             self._recovering[service, topic] = "0"
             try:
-                await self.redis.xgroup_create(topic, service, id=start, mkstream=True)
+                await _answer(self.redis.xgroup_create(topic, service, id=start, mkstream=True))
             except ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
@@ -131,12 +133,14 @@ class RedisBus:
             if (service, topic) in self._recovering
         }
         try:
-            answer = await self.redis.xreadgroup(
-                service,
-                f"{service}-1",
-                recovering or dict.fromkeys(topics, ">"),
-                count=READ_COUNT,
-                block=BLOCK_MS,
+            answer = await _answer(
+                self.redis.xreadgroup(
+                    service,
+                    f"{service}-1",
+                    recovering or dict.fromkeys(topics, ">"),
+                    count=READ_COUNT,
+                    block=BLOCK_MS,
+                )
             )
         except ResponseError as error:
             if "NOGROUP" in str(error):  # Redis lost its data: begin again with what there is now
@@ -170,7 +174,7 @@ class RedisBus:
         pipe.zmscore(DONE_KEY.format(service), list(event_ids))
         pipe.zmscore(FAILED_KEY.format(service), list(event_ids))
         try:
-            done, failed = await pipe.execute()
+            done, failed = await _answer(pipe.execute())
         except (RedisError, OSError) as error:
             raise BusUnavailable(str(error)) from error
         return Memory(_scored(event_ids, done), _scored(event_ids, failed))
@@ -205,8 +209,8 @@ class RedisBus:
             for commit in commits:
                 _add(pipe, commit)
             try:
-                results = await pipe.execute(raise_on_error=False)
-            except (RedisGone, RedisSlow, OSError) as error:
+                results = await _answer(pipe.execute(raise_on_error=False))
+            except (RedisGone, OSError) as error:
                 log.warning("Redis does not answer (%s); trying again in %.1f s", error, delay_s)
             except RedisError as error:
                 log.warning("Redis refuses (%s); trying again in %.1f s", error, delay_s)
@@ -224,13 +228,19 @@ class RedisBus:
             pipe.zremrangebyrank(DONE_KEY.format(service), 0, -REMEMBERED - 1)
             pipe.zremrangebyrank(FAILED_KEY.format(service), 0, -REMEMBERED - 1)
         try:
-            await pipe.execute()
+            await _answer(pipe.execute())
         except (RedisError, OSError) as error:
             log.warning("Redis does not answer (%s); old marks stay a little longer", error)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self.redis.aclose()
+
+
+async def _answer(command: Awaitable[Any]) -> Any:
+    """Redis's answer. Raises TimeoutError, which is an OSError, when it does not come."""
+    async with asyncio.timeout(ANSWER_WITHIN_S):
+        return await command
 
 
 def _add(pipe: Any, commit: Commit) -> None:

@@ -38,7 +38,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection and end the thread."""
-        closing = self._thread.submit(connection.close)
+        closing = self._thread.submit(_close)
         self._thread.shutdown(wait=False)
         with suppress(TimeoutError):  # a database that hangs must not keep the shop from closing
             closing.result(timeout=0.5)
@@ -50,3 +50,8 @@ class BlockingDatabase(Database):
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns; nothing else runs meanwhile."""
         return self._thread.submit(lambda: self._now(work, *args, **kwargs)).result()
+
+
+def _close() -> None:
+    # `connection` is another object in every thread, so its method is looked up in the one that used it.
+    connection.close()

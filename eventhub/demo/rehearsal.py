@@ -97,8 +97,8 @@ class Cast(msgspec.Struct, frozen=True):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no service has anything in hand."""
-        return all(serving.is_idle for serving in self.serving)
+        """Whether nobody has anything in hand."""
+        return self.storefront.is_idle and all(serving.is_idle for serving in self.serving)
 
 
 def assemble(shop: Shop, bus: Bus) -> Cast:

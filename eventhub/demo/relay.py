@@ -55,7 +55,9 @@ async def relay_forever(
 
 async def _sign_of_more(database: Database, look_every_s: float) -> None:
     try:
-        await asyncio.wait_for(database.written.wait(), look_every_s)
+        # Not wait_for: before Python 3.12 it can lose a cancellation that comes together with the sign.
+        async with asyncio.timeout(look_every_s):
+            await database.written.wait()
     except TimeoutError:
         return
     database.written.clear()

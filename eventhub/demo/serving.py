@@ -43,7 +43,14 @@ class Serving:
         return not self._tasks
 
     async def run(self) -> None:
-        """Serve until cancelled. Survives every failure of the bus."""
+        """Serve until cancelled; what was in hand then is delivered again. Survives every failure of the bus."""
+        try:
+            await self._serve()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _serve(self) -> None:
         delay_s = 0.1
         while True:
             try:

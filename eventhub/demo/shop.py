@@ -73,6 +73,7 @@ async def run(options: Options, redis_url: str) -> None:
     finally:
         for task in tasks:
             task.cancel()
+        cast.storefront.close()
         await asyncio.gather(*tasks, return_exceptions=True)
         await bus.close()
         database.close()

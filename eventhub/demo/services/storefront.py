@@ -31,6 +31,16 @@ class Storefront:
         self.wire = wire
         self._late: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way any more."""
+        return not self._late
+
+    def close(self) -> None:
+        """Drop what is still on its way."""
+        for task in self._late:
+            task.cancel()
+
     async def run(self, numbers: AsyncIterator[int], pause_s: Callable[[Story], float]) -> None:
         """Place the orders; `pause_s` says how long the shop takes to the next one after an order of this story."""
         clock = asyncio.get_running_loop()
