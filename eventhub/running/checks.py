@@ -78,7 +78,7 @@ def check_ingest(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMessag
         messages.append(
             Error(
                 f"INGEST_BATCH_SIZE is {size}.",
-                hint=f"Set it between {BATCH_SIZES[0]} and {BATCH_SIZES[-1]}; 2000 suits most. A worker holds two "
+                hint=f"Set it between {BATCH_SIZES[0]} and {BATCH_SIZES[-1]}; 5000 suits most. A worker holds two "
                 "batches in memory.",
                 id="eventhub.E005",
             )
