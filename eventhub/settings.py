@@ -174,7 +174,7 @@ BROKER_ADAPTERS = {
     "outbox": "eventhub.outbox.adapter.Outbox",
 }
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
-INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 2000)
+INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 5000)
 INGEST_MAX_BODY_BYTES = _number("INGEST_MAX_BODY_BYTES", 5 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = _number("HTTP_MAX_BODY_BYTES", 16 * 1024 * 1024)
 
