@@ -3,7 +3,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
@@ -59,12 +59,35 @@ class NewToken(forms.ModelForm[ApiToken]):
         return expires_at
 
 
+class StateFilter(admin.SimpleListFilter):
+    """Tokens by whether they still work."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The states."""
+        return [(state, state) for state in ("active", "expired", "revoked")]
+
+    def queryset(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
+        """As `ApiToken.state` says it."""
+        is_past = Q(expires_at__lte=timezone.now())
+        match self.value():
+            case "active":
+                return tokens.filter(revoked_at=None).exclude(is_past)
+            case "expired":
+                return tokens.filter(is_past, revoked_at=None)
+            case "revoked":
+                return tokens.exclude(revoked_at=None)
+        return tokens
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnly):
     """Scripts' keys to the API: created here (and shown once), revoked here, never changed or deleted."""
 
-    list_display = ("name", "scope", "prefix_shown", "state", "created_at", "last_used_at", "expires_at")
-    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter))
+    list_display = ("name", "scope_word", "prefix_shown", "state", "created_at", "last_used_at", "expires_at")
+    list_filter = ("scope", StateFilter)
     search_fields = ("name", "prefix")
     fields = (
         "name",
@@ -83,6 +106,11 @@ class ApiTokenAdmin(ReadOnly):
     def prefix_shown(self, token: ApiToken) -> str:
         """Its first characters."""
         return f"{token.prefix}…"
+
+    @admin.display(description="scope", ordering="scope")
+    def scope_word(self, token: ApiToken) -> str:
+        """Without its explanation."""
+        return token.scope
 
     @admin.display(description="state")
     def state(self, token: ApiToken) -> str:

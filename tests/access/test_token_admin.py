@@ -2,6 +2,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from eventhub.access.models import ApiToken, AuditEntry, Scope
 from eventhub.access.tokens import create_token, find_token
@@ -57,3 +58,15 @@ def test_a_person_who_may_only_look_cannot_revoke(client, django_user_model):
     token = create_token("kept", Scope.READ)
     client.post(LIST, {"action": "revoke", "_selected_action": [ApiToken.objects.get().pk]})
     assert find_token(token) is not None
+
+
+@pytest.mark.parametrize("state", ["active", "expired", "revoked"])
+def test_the_list_is_filtered_by_state(admin_client, state):
+    now = timezone.now()
+    create_token("the-active", Scope.READ)
+    create_token("the-expired", Scope.READ, expires_at=now)
+    create_token("the-revoked", Scope.READ, expires_at=now)
+    ApiToken.objects.filter(name="the-revoked").update(revoked_at=now)
+    page = admin_client.get(f"{LIST}?state={state}").content.decode()
+    shown = {name for name in ("the-active", "the-expired", "the-revoked") if f">{name}</a>" in page}
+    assert shown == {f"the-{state}"}
