@@ -26,7 +26,7 @@ class LogKey(msgspec.Struct, frozen=True, order=True):
 END_OF_LOG = LogKey(2**62, 2**62)
 
 
-class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+class StoredEvent(msgspec.Struct, frozen=True):
     """One event as it is stored. `data` and `metadata` are JSON texts; `data` is None where a list left it out."""
 
     event_id: str
@@ -74,7 +74,6 @@ _WHOLE = f"""{_ENVELOPE}, COALESCE(data::text, 'null'), COALESCE(pg_column_size(
 _LISTED = f"""{_ENVELOPE}, CASE WHEN data IS NULL THEN 'null'
     WHEN pg_column_size(data) <= {LIST_DATA_BYTES} THEN data::text END, COALESCE(pg_column_size(data), 0),
     metadata::text, {_PLACE}"""
-_FIELDS = StoredEvent.__struct_fields__
 
 
 def events_by_id(event_id: str, limit: int = 20) -> list[StoredEvent]:
@@ -105,6 +104,18 @@ def events_by_correlation(correlation_id: str, limit: int) -> list[StoredEvent]:
     return _select(
         f"SELECT {_LISTED} FROM events_event WHERE correlation_id = %s LIMIT %s", [correlation_id, limit]
     )
+
+
+def count_of_correlation(correlation_id: str, most: int) -> int:
+    """How many events a correlation has, counted no further than `most`."""
+    with connection.cursor() as cursor:
+        # Index events_event_correlation.
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM events_event WHERE correlation_id = %s LIMIT %s) AS found",
+            [correlation_id, most],
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def events_by_correlations(correlation_ids: Sequence[str], limit_each: int) -> dict[str, list[StoredEvent]]:
@@ -201,4 +212,4 @@ def _row(key: LogKey | None) -> tuple[str, int]:
 def _select(sql: str, values: Sequence[Any]) -> list[StoredEvent]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return [StoredEvent(**dict(zip(_FIELDS, row, strict=True))) for row in cursor]
+        return [StoredEvent(*row) for row in cursor]  # columns stand in the order of its fields

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest
+import msgspec
+from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from ninja.errors import HttpError
 
@@ -157,12 +158,14 @@ def list_traces(
     response=TraceOut,
     summary="One trace with its events",
 )
-def get_trace(request: HttpRequest, correlation_id: str) -> dict[str, Any]:
+def get_trace(request: HttpRequest, correlation_id: str) -> HttpResponse:
     """Everything that happened under a correlation id; payloads over 8 kB are null: `/api/events` has them."""
     if "\x00" in correlation_id or (loaded := load_trace(correlation_id, datetime.now(UTC))) is None:
         raise HttpError(404, f"No event or dead letter has the correlation id {correlation_id[:200]!r}.")
     trace = loaded.trace
-    return {**_summary(trace, story_of(trace)), "steps": [_step(step, trace) for step in trace.steps]}
+    out = {**_summary(trace, story_of(trace)), "steps": [_step(step, trace) for step in trace.steps]}
+    # Encoded here: a trace of 20,000 events takes a second this way, and ten through the response's model.
+    return HttpResponse(msgspec.json.encode(out), content_type="application/json")
 
 
 class EventTypeOut(Schema):

@@ -15,6 +15,8 @@ from eventhub.traces.assemble import Letter, Trace, assemble
 # Of one trace on its own page, and of each in a list of traces.
 MOST_EVENTS = 20_000
 MOST_IN_LIST = 300
+# Around an event on the event's own page.
+MOST_AROUND = 2_000
 MOST_LETTERS = 500
 
 _LETTER_FIELDS = (
@@ -41,11 +43,12 @@ class Loaded(msgspec.Struct, frozen=True):
     events: list[StoredEvent]
 
 
-def load_trace(correlation_id: str, now: datetime) -> Loaded | None:
-    """The trace with at most `MOST_EVENTS` events; None when nothing is known under this id."""
-    events = queries.events_by_correlation(correlation_id, MOST_EVENTS + 1)
-    truncated = len(events) > MOST_EVENTS
-    events = events[:MOST_EVENTS]
+def load_trace(correlation_id: str, now: datetime, most: int | None = None) -> Loaded | None:
+    """The trace with at most `most` (else `MOST_EVENTS`) events; None when nothing is known under this id."""
+    most = most or MOST_EVENTS
+    events = queries.events_by_correlation(correlation_id, most + 1)
+    truncated = len(events) > most
+    events = events[:most]
     mine = Q(correlation_id=correlation_id)
     if 0 < len(events) <= MOST_IN_LIST:
         # A letter from another team's queue may know the event's id and not its correlation.

@@ -18,6 +18,8 @@ from eventhub.traces.walks import END, Key, LogWalk, TroubleWalk, TypeWalk, Walk
 # One search looks at no more events, and stops at the next piece after this time.
 MOST_SCANNED = 300_000
 LONGEST_S = 1.5
+# With something to show already, the rest can wait until it is asked for.
+LONG_ENOUGH_S = 0.6
 # Types that a search by time of occurrence merges; more there are only where types are generated.
 MOST_TYPES = 400
 
@@ -102,7 +104,7 @@ class _Search:
         self.seen: set[str] = set()
         self.scanned = 0
         self.reached_at: datetime | None = None
-        self.deadline = time.monotonic() + LONGEST_S
+        self.began = time.monotonic()
 
     def run(self) -> Hits:
         """Walks back piece by piece until the page is full, the past ends or the work is enough."""
@@ -126,7 +128,7 @@ class _Search:
                     if len(self.found) == self.limit:
                         return self._hits(self.found[-1].key, gave_up=False)
                     self.found.append(found)
-                if time.monotonic() > self.deadline and first + 40 < len(names):
+                if self._took_long() and first + 40 < len(names):
                     last = ids[some[-1]]
                     self.reached_at = next(candidate.at for candidate in news if candidate.key == last)
                     return self._hits(last, gave_up=True)
@@ -135,9 +137,12 @@ class _Search:
                 self.reached_at = news[-1].at
             if ended:
                 return self._hits(None, gave_up=False)
-            if self.scanned >= MOST_SCANNED or time.monotonic() > self.deadline:
+            if self.scanned >= MOST_SCANNED or self._took_long():
                 return self._hits(here, gave_up=True)
             size = min(size * 2, 20_000)
+
+    def _took_long(self) -> bool:
+        return time.monotonic() - self.began > (LONG_ENOUGH_S if self.found else LONGEST_S)
 
     def _hits(self, next_key: Key | None, *, gave_up: bool) -> Hits:
         return Hits(self.found, next_key, self.scanned, self.reached_at, gave_up)

@@ -13,7 +13,7 @@ from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.traces.asking import address, bar_of, trace_query
 from eventhub.traces.assemble import Trace
 from eventhub.traces.htmx import HtmxRequest
-from eventhub.traces.loading import MOST_EVENTS, load_single, load_trace
+from eventhub.traces.loading import MOST_AROUND, MOST_EVENTS, load_single, load_trace
 from eventhub.traces.pace import slow_steps
 from eventhub.traces.panel import Panel, panel_of
 from eventhub.traces.search import Found, Hits, TraceQuery, direct_hit, search
@@ -58,14 +58,14 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
     """One trace; with ``?event=`` one of its events beside it. Parts of the page are asked for by their target."""
     now = datetime.now(UTC)
     correlation_id = correlation_id.replace("\x00", "")
+    if request.htmx.target == "news":
+        return render(request, "traces/_news.html", _news(request, correlation_id))
     loaded = load_trace(correlation_id, now)
     if loaded is None:
         if hit := direct_hit(correlation_id):
             return HttpResponseRedirect(_place_of(*hit))
         return render(request, "traces/missing.html", {"wanted": correlation_id, "what": "trace"}, status=404)
     trace = loaded.trace
-    if request.htmx.target == "news":
-        return render(request, "traces/_news.html", _news(request, trace, len(loaded.events)))
     panel = _panel(request, trace, now)
     if request.htmx.target == "panel":
         return render(
@@ -88,7 +88,7 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
         "most_events": MOST_EVENTS,
         "chosen_id": panel.step.event_id if panel else "",
         "events_read": len(loaded.events),
-        "is_recent": (now - trace.recorded_at).total_seconds() < 900,
+        "is_recent": not trace.truncated and (now - trace.recorded_at).total_seconds() < 900,
     }
     if first:
         return render(request, "traces/_more_steps.html", context)
@@ -104,9 +104,9 @@ def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
         return render(request, "traces/missing.html", {"wanted": event_id, "what": "event"}, status=404)
     chosen = min(_number(request.GET.get("version")), len(stored) - 1)
     event = stored[chosen]
-    loaded = (load_trace(event.correlation_id, now) if event.correlation_id else None) or load_single(
-        event, now
-    )
+    loaded = (
+        load_trace(event.correlation_id, now, MOST_AROUND) if event.correlation_id else None
+    ) or load_single(event, now)
     step = (
         next((step for step in loaded.trace.steps if step.event and step.event.key == event.key), None)
         or load_single(event, now).trace.steps[0]
@@ -169,10 +169,10 @@ def _panel(request: HtmxRequest, trace: Trace, now: datetime) -> Panel | None:
     return panel_of(trace, step, queries.events_by_id(step.event_id), now)
 
 
-def _news(request: HtmxRequest, trace: Trace, events: int) -> dict[str, object]:
+def _news(request: HtmxRequest, correlation_id: str) -> dict[str, object]:
     """What came since the page was drawn with `have` stored events."""
     have = _number(request.GET.get("have"))
-    return {"news": max(0, events - have), "have": have, "trace": trace}
+    return {"news": max(0, queries.count_of_correlation(correlation_id, have + 1_000) - have)}
 
 
 def _tabs(request: HtmxRequest, tab: str, steps: int) -> list[dict[str, object]]:
