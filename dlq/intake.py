@@ -19,7 +19,7 @@ from eventhub.brokers.models import Source
 
 __all__ = ["NewLetter", "record"]
 
-# A statement is built in memory, the bodies in hexadecimal: this much of bodies goes into one.
+# A statement is built in memory, a third larger than the bodies: this much of them goes into one.
 MAX_STATEMENT_BYTES = 32 * 1024 * 1024
 MAX_STATEMENT_LETTERS = 5_000
 
@@ -52,15 +52,11 @@ def _statements(letters: Sequence[NewLetter]) -> Iterator[list[NewLetter]]:
 def _write(source: Source, letters: Sequence[NewLetter]) -> int:
     groups = group_ids(source, [(fingerprint_of(source, letter), letter) for letter in letters])
     now = timezone.now()
-    rows = [
-        _row(letter, group, now)
-        # In one order everywhere, so that two workers given the same messages wait for each other, never in a ring.
-        for letter, group in sorted(
-            zip(letters, groups, strict=True), key=lambda pair: pair[0].message.origin_key
-        )
-    ]
+    rows = [_row(letter, group, now) for letter, group in zip(letters, groups, strict=True)]
+    # In one order everywhere, so that two workers given the same messages wait for each other, never in a ring.
+    rows.sort(key=lambda row: row.origin_key)
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [source.pk, now, *map(list, zip(*rows, strict=True))])
+        cursor.execute(INSERT, [source.pk, now, msgspec.json.encode(rows).decode()])
         inserted = cursor.fetchall()
     changes: dict[int, counts.Change] = {}
     for group_id, failed_at in inserted:
@@ -73,57 +69,81 @@ def _write(source: Source, letters: Sequence[NewLetter]) -> int:
     return len(inserted)
 
 
+class _Row(msgspec.Struct, gc=False):
+    """A letter as its columns; bytes become base64 in JSON."""
+
+    group_id: int
+    reason: str
+    origin_key: str
+    body: bytes
+    size_bytes: int
+    headers: dict[str, str]
+    key: str | None
+    topic: str
+    read_from: str
+    partition: int | None
+    offset: str
+    event_id: str | None
+    event_type: str | None
+    event_version: str | None
+    correlation_id: str | None
+    causation_id: str | None
+    event_source: str | None
+    failed_in: str
+    error_class: str
+    error_message: str
+    stack: str
+    attempts: int
+    failed_at: datetime
+
+
+# One JSON text for all rows: a third of the time that as many arrays take to be quoted and parsed.
 INSERT = """
     INSERT INTO dlq_deadletter (
-        source_id, status, recorded_at, returns, closed_by, closed_note, last_failed_at,
-        group_id, reason, origin_key, body, size_bytes, headers, key, topic, read_from, partition, "offset",
-        event_id, event_type, event_version, correlation_id, causation_id, event_source,
-        failed_in, error_class, error_message, stack, attempts, first_failed_at
+        source_id, status, recorded_at, returns, closed_by, closed_note, group_id, reason, origin_key, body,
+        size_bytes, headers, key, topic, read_from, partition, "offset", event_id, event_type, event_version,
+        correlation_id, causation_id, event_source, failed_in, error_class, error_message, stack, attempts,
+        first_failed_at, last_failed_at
     )
-    SELECT %s, 'open', %s, 0, '', '', letter.failed_at, letter.*
-    FROM unnest(
-        %s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::bigint[], %s::jsonb[], %s::text[], %s::text[],
-        %s::text[], %s::int[], %s::text[],
-        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::timestamptz[]
-    ) AS letter (
-        group_id, reason, origin_key, body, size_bytes, headers, key, topic, read_from, partition, "offset",
-        event_id, event_type, event_version, correlation_id, causation_id, event_source,
-        failed_in, error_class, error_message, stack, attempts, failed_at
+    SELECT %s, 'open', %s, 0, '', '', group_id, reason, origin_key, decode(body, 'base64'),
+        size_bytes, headers, key, topic, read_from, partition, "offset", event_id, event_type, event_version,
+        correlation_id, causation_id, event_source, failed_in, error_class, error_message, stack, attempts,
+        failed_at, failed_at
+    FROM json_to_recordset(%s::json) AS letter (
+        group_id bigint, reason text, origin_key text, body text, size_bytes bigint, headers jsonb, key text,
+        topic text, read_from text, partition int, "offset" text, event_id text, event_type text,
+        event_version text, correlation_id text, causation_id text, event_source text, failed_in text,
+        error_class text, error_message text, stack text, attempts int, failed_at timestamptz
     )
     ON CONFLICT (origin_key) DO NOTHING
     RETURNING group_id, last_failed_at
 """
 
 
-def _row(letter: NewLetter, group_id: int, now: datetime) -> tuple[object, ...]:
+def _row(letter: NewLetter, group_id: int, now: datetime) -> _Row:
     message, event = letter.message, letter.event
-    return (
-        group_id,
-        letter.reason.value,
-        indexable(message.origin_key),
-        message.body,
-        len(message.body),
-        _json({storable(name): storable(value) for name, value in message.headers.items()}),
-        storable_or_none(message.key),
-        storable(message.topic if letter.topic is None else letter.topic),
-        storable(message.topic),
-        message.partition,
-        storable(message.offset),
-        letter.event_id,
-        storable_or_none(event.event_type if event else None),
-        storable_or_none(event.event_version if event else None),
-        indexable(event.correlation_id if event else None),
-        storable_or_none(event.causation_id if event else None),
-        storable_or_none(event.source if event else None),
-        storable(letter.failed_in),
-        storable(letter.error_class),
-        storable(letter.error_message),
-        storable(letter.stack),
-        letter.attempts,
-        letter.failed_at or now,
+    return _Row(
+        group_id=group_id,
+        reason=letter.reason.value,
+        origin_key=indexable(message.origin_key) or "",
+        body=message.body,
+        size_bytes=len(message.body),
+        headers={storable(name): storable(value) for name, value in message.headers.items()},
+        key=storable_or_none(message.key),
+        topic=storable(message.topic if letter.topic is None else letter.topic),
+        read_from=storable(message.topic),
+        partition=message.partition,
+        offset=storable(message.offset),
+        event_id=letter.event_id,
+        event_type=storable_or_none(event.event_type if event else None),
+        event_version=storable_or_none(event.event_version if event else None),
+        correlation_id=indexable(event.correlation_id if event else None),
+        causation_id=storable_or_none(event.causation_id if event else None),
+        event_source=storable_or_none(event.source if event else None),
+        failed_in=storable(letter.failed_in),
+        error_class=storable(letter.error_class),
+        error_message=storable(letter.error_message),
+        stack=storable(letter.stack),
+        attempts=letter.attempts,
+        failed_at=letter.failed_at or now,
     )
-
-
-def _json(headers: dict[str, str]) -> str:
-    return msgspec.json.encode(headers).decode()

@@ -146,7 +146,8 @@ def traces_hurt(group_ids: Sequence[int]) -> dict[int, Traces]:
             FROM unnest(%s::bigint[]) AS wanted (id), LATERAL (
                 SELECT count(DISTINCT correlation_id) AS traces, count(*) AS looked_at FROM (
                     SELECT correlation_id FROM dlq_deadletter
-                    WHERE group_id = wanted.id AND status = 'open' ORDER BY id DESC LIMIT %s
+                    WHERE group_id BETWEEN wanted.id AND wanted.id AND status BETWEEN 'open' AND 'open'
+                    ORDER BY group_id, status, id DESC LIMIT %s
                 ) newest
             ) hurt
             """,
@@ -177,9 +178,14 @@ def count_sent(group: int | None) -> int:
 
 def _letters(wanted: Filter) -> QuerySet[DeadLetter]:
     found = DeadLetter.objects.all()
-    if wanted.group:
+    if wanted.group and wanted.status:
+        # Ranges of one value: with "=", PostgreSQL thinks that the newest letters of a group are found soon by reading
+        # all letters backwards, and for a group that has been quiet for long, that is all of them.
+        found = found.filter(group__gte=wanted.group, group__lte=wanted.group)
+        found = found.filter(status__gte=wanted.status, status__lte=wanted.status)
+    elif wanted.group:
         found = found.filter(group=wanted.group)
-    if wanted.status:
+    elif wanted.status:
         found = found.filter(status=wanted.status)
     if wanted.reason:
         found = found.filter(reason=wanted.reason)

@@ -77,9 +77,7 @@ class DeadLetter(models.Model):
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letters")
     reason = models.CharField(max_length=12, choices=Reason)
     status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
-    origin_key = models.TextField(
-        unique=True, help_text="What stays the same when the broker delivers the message again."
-    )
+    origin_key = models.TextField(help_text="What stays the same when the broker delivers the message again.")
     # The message
     body = models.BinaryField()
     size_bytes = models.BigIntegerField(help_text="Of the whole body.")
@@ -92,10 +90,10 @@ class DeadLetter(models.Model):
     partition = models.IntegerField(null=True)
     offset = models.TextField(blank=True)
     # The event, as far as it could be read
-    event_id = models.TextField(null=True, db_index=True)
+    event_id = models.TextField(null=True)
     event_type = models.TextField(null=True)
     event_version = models.TextField(null=True)
-    correlation_id = models.TextField(null=True, db_index=True)
+    correlation_id = models.TextField(null=True)
     causation_id = models.TextField(null=True)
     event_source = models.TextField(null=True, help_text="The service that published it.")
     # The failure
@@ -115,7 +113,11 @@ class DeadLetter(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["origin_key"], name="dead_letter_once")]
         indexes = [
+            # Here rather than as db_index: Django would add a second index to each text, for LIKE.
+            models.Index(fields=["event_id"], name="dead_letter_event"),
+            models.Index(fields=["correlation_id"], name="dead_letter_correlation"),
             models.Index(fields=["status", "-id"], name="dead_letter_status"),
             models.Index(fields=["group", "status", "-id"], name="dead_letter_group"),
             # What a receipt or a second failure of the same event can close: small, whatever has piled up.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -70,6 +71,7 @@ def lines(stack: str) -> Iterator[Line]:
         yield Line(text, frame)
 
 
+@lru_cache(maxsize=256)  # a flood of letters brings few different stacks
 def top_frame(stack: str) -> Frame | None:
     """The frame nearest the failure, of the team's own code where there is any; None without a readable one."""
     frames = [line.frame for line in lines(stack) if line.frame and (line.frame.file or line.frame.function)]

@@ -11,6 +11,8 @@ def storable(text: str) -> str:
     """`text` as PostgreSQL can keep it: NUL becomes ␀, a lone surrogate becomes �."""
     if NUL in text:
         text = text.replace(NUL, VISIBLE_NUL)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
