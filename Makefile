@@ -1,6 +1,6 @@
 # What people do with EventHub. Every target makes what it needs: a machine with Python 3.11 and make is enough.
 #
-#   make run                  the whole product: PORT=8000 HOST=127.0.0.1 VAR_DIR=var ADMIN_PASSWORD=… DEMO=0 DEMO_RATE=5
+#   make run                  the whole product: PORT=8000 HOST=127.0.0.1 VAR_DIR=var ADMIN_PASSWORD=… DEMO=0 DEMO_RATE=8
 #   make test                 every test a clean machine can run   (ARGS="-k trace" for pytest)
 #   make bench ONLY=name      one benchmark; without ONLY, all
 

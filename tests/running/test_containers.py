@@ -1,5 +1,6 @@
 """The container files and the Procfile agree with what `manage.py up` runs."""
 
+import re
 import shlex
 
 import pytest
@@ -54,3 +55,21 @@ def test_ci_runs_lint_and_the_readmes_test_command():
     assert "make test " in readme
     assert "lint" in script
     assert script.rstrip().endswith("make --no-print-directory test")
+
+
+def test_every_link_between_the_documents_leads_somewhere():
+    broken = [
+        f"{document.relative_to(ROOT)}: {target}"
+        for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+        if not (document.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_every_environment_variable_of_the_settings_is_documented():
+    names = re.findall(
+        r'_(?:env\.get|flag|list|number)\("([A-Z_]+)"', (ROOT / "eventhub" / "settings.py").read_text()
+    )
+    documented = (ROOT / "docs" / "operations.md").read_text()
+    assert [name for name in names if f"`{name}`" not in documented] == []
