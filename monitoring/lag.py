@@ -49,6 +49,8 @@ class SourceLag(msgspec.Struct, frozen=True):
 class TopicLag(msgspec.Struct, frozen=True):
     """What waits on one topic (or one partition of it) of a source."""
 
+    # Whether EventHub's own group waits for it, or another reader's.
+    is_own: bool
     topic: str
     partition: int | None
     group: str
@@ -146,9 +148,9 @@ def latest(now: datetime | None = None) -> dict[int, SourceLag]:
         SELECT s.id, s.name, p.error FROM monitoring_lagprobe p
         JOIN brokers_source s ON s.id = p.source_id WHERE p.asked_at > %s"""
     by_source: dict[int, list[TopicLag]] = {}
-    for pk, is_own, *values in _latest_rows(now):
-        if is_own:
-            by_source.setdefault(pk, []).append(TopicLag(*values))
+    for pk, one in _latest_rows(now):
+        if one.is_own:
+            by_source.setdefault(pk, []).append(one)
     return {
         pk: _sum(name, by_source.get(pk, []), error)
         for pk, name, error in _rows(names, [now - FRESH_FOR])
@@ -157,9 +159,12 @@ def latest(now: datetime | None = None) -> dict[int, SourceLag]:
 
 
 def latest_by_topic(source: Source, now: datetime | None = None) -> list[TopicLag]:
-    """What waits on each topic of `source`, for EventHub and for every other group; the longest wait first."""
-    found = [TopicLag(*values) for pk, _, *values in _latest_rows(now or timezone.now()) if pk == source.pk]
-    return sorted(found, key=lambda one: (-(one.seconds or 0), -(one.messages or 0), one.topic))
+    """What waits on each topic of `source`, for EventHub first, then for other groups; the longest wait first."""
+    found = [one for pk, one in _latest_rows(now or timezone.now()) if pk == source.pk]
+    return sorted(
+        found,
+        key=lambda one: (not one.is_own, -(one.seconds or 0), -(one.messages or 0), one.topic, one.group),
+    )
 
 
 def worst_series(now: datetime) -> list[float | None]:
@@ -199,14 +204,14 @@ def worst_between(start: datetime, end: datetime) -> float | None:
     return None if seconds is None else float(seconds)
 
 
-def _latest_rows(now: datetime) -> list[tuple[Any, ...]]:
+def _latest_rows(now: datetime) -> list[tuple[int, TopicLag]]:
     # Only the newest answer of each broker: what it no longer names is gone, not waiting.
     sql = f"""
         SELECT l.source_id, {OWN}, l.topic, l.partition, l."group", l.at, l.messages, l.pending, l.oldest_age_s
         FROM monitoring_lagprobe p
         JOIN monitoring_lagsample l ON l.source_id = p.source_id AND l.at = p.asked_at
         JOIN brokers_source s ON s.id = p.source_id WHERE p.asked_at > %s"""  # noqa: S608 - a constant
-    return _rows(sql, [now - FRESH_FOR])
+    return [(pk, TopicLag(*values)) for pk, *values in _rows(sql, [now - FRESH_FOR])]
 
 
 def _sum(name: str, lags: Iterable[TopicLag], error: str) -> SourceLag:

@@ -184,6 +184,12 @@ def dead_letters_by_hour(end: datetime, hours: int = 24) -> list[int]:
     return [found.get(ago, 0) for ago in reversed(range(hours))]
 
 
+def has_any_before(at: datetime) -> bool:
+    """Whether anything was recorded before a moment."""
+    ((found,),) = _rows("SELECT EXISTS (SELECT 1 FROM rollups_rollup WHERE bucket < %s)", [at])
+    return bool(found)
+
+
 def coarsest_grain(start: datetime, end: datetime) -> int:
     """The widest bucket in a stretch, in seconds: a chart's step must not be finer."""
     (row,) = _rows("SELECT max(grain) FROM rollups_rollup WHERE bucket >= %s AND bucket < %s", [start, end])

@@ -1,6 +1,6 @@
 """The Overview: how everything stands, and what it was like over the chosen range."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,12 +26,17 @@ from monitoring.views.permissions import admin_url
 DEFAULT_RANGE = "15m"
 MOST_TYPES = 10
 MOST_ROWS = 6
+FEWEST_STEPS = 24
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """What the big chart draws: counts per step. Up to `until` (Unix seconds) they are complete."""
+    """What the big chart draws: counts per step. Up to `until` (Unix seconds) they are complete.
+
+    A hub younger than the range has fewer than `most_steps` yet: the chart begins with its first event and grows.
+    """
 
     step_s: int
+    most_steps: int
     start: int
     until: int
     live: bool
@@ -111,15 +116,26 @@ def _chart(chosen: TimeRange, now: datetime) -> Chart:
     # What is newer comes with the snapshots: counted here too, it would count twice.
     settled = now.replace(microsecond=0) - timedelta(seconds=SETTLED_AFTER_S)
     series = reading.series(window, until=settled, most_types=MOST_TYPES)
+    empty = 0 if chosen.is_custom else _empty_steps(series)
     return Chart(
         step_s=window.step_s,
-        start=int(window.start.timestamp()),
+        most_steps=len(series.times),
+        start=int(window.start.timestamp()) + empty * window.step_s,
         until=int(min(settled, window.end).timestamp()),
         live=not chosen.is_custom,
-        types=series.types,
-        failed=series.failed,
-        dead_letters=series.dead_letters,
+        types=[reading.TypeSeries(one.name, one.counts[empty:]) for one in series.types],
+        failed=series.failed[empty:],
+        dead_letters=series.dead_letters[empty:],
     )
+
+
+def _empty_steps(series: reading.Series) -> int:
+    """How many steps nothing happened in at the beginning, if nothing was recorded before them either."""
+    busy = [*(one.counts for one in series.types), series.failed, series.dead_letters]
+    first = next((i for i, step in enumerate(zip(*busy, strict=True)) if any(step)), 0)
+    if not first or reading.has_any_before(datetime.fromtimestamp(series.times[0], UTC)):
+        return 0
+    return max(0, min(first - 1, len(series.times) - FEWEST_STEPS))
 
 
 def _legend(one: reading.TypeSeries, chart: Chart, snapshot: Snapshot) -> dict[str, Any]:

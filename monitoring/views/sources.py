@@ -87,6 +87,7 @@ def _all(request: HttpRequest) -> dict[str, Any]:
 def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
     now = timezone.now()
     chosen = time_range(request, DEFAULT_RANGE, now)
+    topics = lag.latest_by_topic(found, now)
     statuses = list(found.statuses.order_by("worker"))
     return {
         "source": found,
@@ -95,7 +96,8 @@ def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
         "statuses": statuses,
         "alive": {status.pk for status in alive(statuses, now)},
         "last_batch_at": max((s.last_batch_at for s in statuses if s.last_batch_at), default=None),
-        "topics": lag.latest_by_topic(found, now),
+        "topics": [one for one in topics if one.is_own or one.messages != 0],
+        "idle": [one for one in topics if not one.is_own and one.messages == 0],
         "range": chosen,
         "chart_json": _chart_json(found, chosen),
         "config": _shown_config(found.config),
@@ -115,7 +117,7 @@ def recent_events(found: Source) -> list[Event]:
         SELECT * FROM (
             SELECT position, event_id, event_type, event_version, recorded_at, correlation_id, origin_id, origin_topic
             FROM events_event ORDER BY txid DESC, position DESC LIMIT %s) AS newest
-        WHERE origin_id = %s LIMIT %s"""
+        WHERE origin_id = %s AND event_type NOT LIKE 'eventhub.%%' LIMIT %s"""
     return list(Event.objects.raw(sql, [EVENTS_LOOKED_AT, found.pk, MOST_EVENTS]))
 
 

@@ -78,9 +78,10 @@ export async function eventsChart(host, strip, legend, first) {
     const { step_s: step } = data;
     data.until = until;
     while (data.start + failed.length * step < until) {
-      data.start += step;
+      const isFull = failed.length >= data.most_steps;
+      if (isFull) data.start += step;
       for (const row of [...counts.values(), failed, dead]) {
-        row.shift();
+        if (isFull) row.shift();
         row.push(0);
       }
     }

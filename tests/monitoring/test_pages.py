@@ -165,3 +165,15 @@ def test_the_permission_to_change_sources_is_enough(visitor, traffic, django_use
 
 def test_pausing_by_a_link_is_refused(staff, traffic):
     assert staff.get("/sources/shop/pause").status_code == 405
+
+
+def test_a_young_hub_begins_its_chart_with_its_first_event(staff, traffic):
+    chart = staff.get("/overview/series").json()
+    assert chart["most_steps"] >= 180
+    assert len(chart["failed"]) == len(chart["types"][0]["counts"]) == 24
+
+
+def test_a_hub_that_was_silent_for_a_while_shows_the_silence(staff, traffic, counted):
+    counted(timezone.now() - timedelta(days=2), received=1, grain=3600)
+    chart = staff.get("/overview/series").json()
+    assert len(chart["failed"]) == chart["most_steps"]
