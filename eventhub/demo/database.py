@@ -1,12 +1,12 @@
 """The order service's database work, off the event loop, one transaction after the other."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,6 +50,15 @@ class BlockingDatabase(Database):
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns; nothing else runs meanwhile."""
         return self._thread.submit(lambda: self._now(work, *args, **kwargs)).result()
+
+    @contextmanager
+    def in_one_transaction(self) -> Iterator[None]:
+        """All work inside is committed together at the end, which is much faster, or not at all."""
+        whole = transaction.atomic()
+        self._thread.submit(whole.__enter__).result()
+        with ExitStack() as stack:
+            stack.push(lambda *error: self._thread.submit(whole.__exit__, *error).result())
+            yield
 
 
 def _close() -> None:

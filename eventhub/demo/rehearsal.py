@@ -117,7 +117,7 @@ def rehearse(stories: Storyteller, numbers: range, *, since: datetime, lasting: 
     """
     database = BlockingDatabase()
     try:
-        with asyncio.Runner(loop_factory=PlayedLoop) as runner:
+        with database.in_one_transaction(), asyncio.Runner(loop_factory=PlayedLoop) as runner:
             return runner.run(_play(stories, database, numbers, since, lasting))
     finally:
         database.close()
