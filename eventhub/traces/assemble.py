@@ -37,6 +37,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     # "open", "sent", "resolved" or "discarded".
     status: str
+    # "undecodable", "invalid", "unstorable" or "service".
+    reason: str
     event_id: str | None
     event_type: str | None
     causation_id: str | None
@@ -83,8 +85,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed_deliveries(self) -> tuple[Receipt, ...]:
-        """The last attempts of services that did not succeed with it."""
-        return tuple(last for last in last_attempts(self.deliveries) if not last.succeeded)
+        """The last attempts of services that did not succeed with it, and whose dead letter nobody took care of."""
+        cared_for = {letter.failed_in for letter in self.letters if not letter.waits}
+        return tuple(
+            last
+            for last in last_attempts(self.deliveries)
+            if not last.succeeded and last.service not in cared_for
+        )
 
     @property
     def failed(self) -> bool:

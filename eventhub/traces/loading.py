@@ -22,6 +22,7 @@ MOST_LETTERS = 500
 _LETTER_FIELDS = (
     "id",
     "status",
+    "reason",
     "event_id",
     "event_type",
     "causation_id",
@@ -86,13 +87,14 @@ def load_single(event: StoredEvent, now: datetime) -> Loaded:
 def _letters(which: Q) -> Iterable[tuple[str | None, Letter]]:
     # Indexes on correlation_id and event_id.
     rows = DeadLetter.objects.filter(which).order_by("-id").values_list(*_LETTER_FIELDS)[:MOST_LETTERS]
-    for number, status, event_id, event_type, causation_id, source, *failure, correlation_id in rows:
+    for number, status, reason, event_id, event_type, causation_id, source, *failure, correlation_id in rows:
         failed_in, error_class, error_message, attempts, failed_at, recorded_at = failure
         yield (
             correlation_id,
             Letter(
                 id=number,
                 status=status,
+                reason=reason,
                 event_id=event_id,
                 event_type=event_type,
                 causation_id=causation_id,

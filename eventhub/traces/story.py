@@ -14,6 +14,8 @@ MOST_WORDS = 6
 # How many of the first events are looked through for what the trace is about.
 _LOOKED_AT = 12
 _LONGEST_ID = 80
+# What a dead letter says that no service failed on.
+_DIED = {"undecodable": "unreadable", "invalid": "invalid", "unstorable": "not stored"}
 _STREAM = re.compile(r"([A-Za-z][A-Za-z_ ]*?)[-/:#.](.+)", re.DOTALL)
 
 
@@ -53,7 +55,7 @@ def in_words(trace: Trace, story: Story) -> str:
     path = " → ".join(
         "…"
         if word.gap
-        else f"{'✕ ' if word.failed else ''}{word.text}{f' ×{word.times}' if word.times > 1 else ''}"
+        else f"{'✕ ' if word.failed else ''}{word.text}{f' ×{word.times:,}' if word.times > 1 else ''}"
         for word in story.path
     )
     return " · ".join(
@@ -121,10 +123,15 @@ def _spoken(trace: Trace, about: str) -> list[Word]:
     for step in sorted(trace.steps, key=lambda one: (one.at, one.index)):
         if step.event is not None:
             say(said_about(step.event_type, about), is_bad_news(step.event_type))
-        culprits = [letter.failed_in for letter in step.letters if letter.waits]
+        waiting = [letter for letter in step.letters if letter.waits]
+        culprits = [letter.failed_in for letter in waiting if letter.failed_in]
         culprits += [delivery.service for delivery in step.failed_deliveries if not delivery.will_retry]
         for service in dict.fromkeys(culprits):
-            say(f"{service} failed" if service else f"{said_about(step.event_type, about)} unreadable", True)
+            say(f"{service} failed", True)
+        for letter in waiting:
+            if not letter.failed_in:
+                said = "" if step.event else f"{said_about(step.event_type, about)} "
+                say(said + _DIED.get(letter.reason, "died"), True)
     return words
 
 

@@ -112,7 +112,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
     const sent = document.createElement("span");
     sent.className = "letter-link is-sent";
     sent.textContent = "retry sent";
-    same.replaceWith(sent);
+    (same.closest(".letter-action") ?? same).replaceChildren(sent);
   }
 });
 

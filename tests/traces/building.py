@@ -71,6 +71,7 @@ def letter(about: str | None, number: int = 1, **fields: Any) -> Letter:
     values: dict[str, Any] = {
         "id": number,
         "status": "open",
+        "reason": "service",
         "event_id": about,
         "event_type": "order.placed",
         "causation_id": None,

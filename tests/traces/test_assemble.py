@@ -164,3 +164,10 @@ def test_the_same_id_at_two_times_is_two_steps():
         "c-1", [event("a"), event("a", seconds=1), event("b", causation_id="a")], now=LATER
     ).steps
     assert len(steps) == 3
+
+
+def test_a_failure_whose_dead_letter_was_sent_again_is_running_and_no_longer_failed():
+    events = [event("a"), receipt("a", "shipping", ok=False, will_retry=False)]
+    assert assemble("c-1", events, [letter("a")], now=LATER).state is State.DEAD
+    assert assemble("c-1", events, [letter("a", status="sent")], now=LATER).state is State.RUNNING
+    assert assemble("c-1", events, [letter("a", status="discarded")], now=LATER).state is State.OK

@@ -93,3 +93,9 @@ def test_bad_news_is_known_by_the_last_words(event_type, bad):
 )
 def test_a_type_is_said_in_words(event_type, about, said):
     assert said_about(event_type, about) == said
+
+
+def test_a_message_that_no_service_took_says_why():
+    assert told(
+        event("a"), letters=[letter("b", failed_in="", reason="invalid", event_type="order.paid")]
+    ).endswith("placed → ✕ paid invalid")
