@@ -25,7 +25,8 @@ _UUID = re.compile(r"\b[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _HEX = re.compile(r"\b0[xX][0-9a-fA-F]+\b|\b(?=[a-fA-F]*\d)[0-9a-fA-F]{6,64}\b")
 # A word with a digit in it is a number (1,234.5, 3s) or an id (ord_8f3k, order-8412, 10.0.0.1:8080, a time).
-_WORD_WITH_DIGIT = re.compile(r"(?:(?<!\w)[+-])?[^\W\d]*\d[\w.,:+\-/]*")
+# UTF-8 is a name.
+_WORD_WITH_DIGIT = re.compile(r"(?<!UTF-)(?:(?<!\w)(?<!UTF)[+-])?[^\W\d]*\d[\w.,:+\-/]*")
 _GAPS = re.compile(rf"{GAP}(?:[\s,;:/.\-_#]*{GAP})+")
 _SPACE = re.compile(r"\s+")
 

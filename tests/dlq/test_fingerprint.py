@@ -34,6 +34,7 @@ def of(message: str = "", stack: str = "", error_class: str = "Oops") -> Fingerp
         ("Can't reach the bank, won't try again", "Can't reach the bank, won't try again"),
         ("Expected `str`, got `int` - at `$.event_type`", "Expected `str`, got `int` - at `$.event_type`"),
         ("ids 1, 2, 3", "ids …"),
+        ("The body is not UTF-8: byte 12 is 0x80.", "The body is not UTF-8: byte … is …."),
         ("deadbeef is a word, a1b2c3d4 is not", "deadbeef is a word, … is not"),
     ],
 )
