@@ -67,5 +67,5 @@ def _detail_paths(page, wrong) -> list[str]:
 
 
 def _file_name(path: str, width: int, scheme: str) -> str:
-    name = re.sub(r"[^a-z]+", "-", path.lower()).strip("-") or "overview"
+    name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "overview"
     return f"{name}-{width}-{scheme}.png"
