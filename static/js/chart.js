@@ -53,7 +53,7 @@ function clock(seconds, step) {
  * host     the element to fill (its height is the chart's)
  * options  series: [{label, colour ("--hue-3" or any CSS colour), fill?: true}], stack: true|false,
  *          format: value → text, onZoom(fromSeconds, toSeconds), onPick(seconds), marks: [seconds] drawn as red ticks,
- *          empty: text shown without data
+ *          ceiling: () → the highest value the axis shows (what is above is cut off), empty: text shown without data
  * Returns {set(times, rows), configure(series), marks(list), destroy()}: times in Unix seconds, one row a series.
  */
 export async function timeChart(host, options) {
@@ -84,7 +84,7 @@ export async function timeChart(host, options) {
         padding: [8, 18, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: Boolean(options.onZoom), y: false, setScale: false } },
-        scales: { x: { time: true }, y: { range: (_, __, max) => [0, niceMax(max)] } },
+        scales: { x: { time: true }, y: { range: (_, __, max) => [0, niceMax(Math.min(max, options.ceiling?.() ?? max))] } },
         axes: [
           { ...axis, size: 26, gap: 6, space: 72, grid: { show: false }, values: (_, splits, __, ___, step) => splits.map((at) => clock(at, step)) },
           { ...axis, size: 52, gap: 6, space: 36, grid: { stroke: line, width: 1 }, values: (_, splits) => splits.map(format) },
