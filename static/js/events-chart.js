@@ -10,14 +10,24 @@ const MOST_TYPES = 11;
 // Types of one entity share its hue and differ in depth.
 const SHADES = [100, 68, 46, 82, 57, 36];
 
+// A short burst (a backlog taken in at once) must not press everything else flat: what rises far above nearly all the
+// rest is cut off, and said so.
+export function ceilingOf(totals) {
+  const ordered = totals.filter((total) => total > 0).sort((a, b) => a - b);
+  const most = ordered.at(-1) ?? 0;
+  const usual = ordered[Math.floor(ordered.length * 0.93)] ?? 0;
+  return ordered.length >= 12 && most > 5 * usual ? 2 * usual : Infinity;
+}
+
 export async function eventsChart(host, strip, legend, first) {
   const address = host.dataset.series;
-  let data, counts, failed, dead, known, only = new Set();
+  let data, counts, failed, dead, known, only = new Set(), ceiling = Infinity;
   load(first);
 
   const chart = await timeChart(host, {
     series: series(),
     format: rate,
+    ceiling: () => ceiling,
     onZoom: (from, to) => go(Math.floor(from), Math.max(Math.ceil(to), Math.floor(from) + 1)),
     onPick: (at) => (location.href = `${host.dataset.traces}?from=${at}&to=${at + data.step_s}`),
   });
@@ -60,7 +70,14 @@ export async function eventsChart(host, strip, legend, first) {
     const { step_s: step, start, until } = data;
     const length = failed.length;
     const times = Array.from({ length }, (_, index) => start + index * step);
-    chart.set(times, shown().map((name) => rates(counts.get(name), step, start, until)));
+    const rows = shown().map((name) => rates(counts.get(name), step, start, until));
+    const totals = times.map((_, index) => rows.reduce((sum, row) => sum + (row[index] ?? 0), 0));
+    ceiling = ceilingOf(totals);
+    const peak = Math.max(...totals);
+    const note = host.parentElement.querySelector("[data-peak]");
+    const said = peak > ceiling ? `peak of ${rate(peak)} cut off` : "";
+    if (note && note.textContent !== said) note.textContent = said;
+    chart.set(times, rows);
     drawErrors(strip, failed.map((count, index) => count + dead[index]));
   }
 
