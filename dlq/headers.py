@@ -6,6 +6,8 @@ import msgspec
 
 RETRY_OF = "eventhub-retry-of"
 ATTEMPT = "eventhub-attempt"
+# The service that gave up on the message; the others, who read the same stream, can leave the retry alone.
+RETRY_FOR = "eventhub-retry-for"
 _MAX_ID = 2**63 - 1
 
 
@@ -28,6 +30,7 @@ def retried_as(headers: Mapping[str, str]) -> RetriedAs | None:
     return found if 0 < found.letter_id <= _MAX_ID and 0 < found.attempt < 2**31 else None
 
 
-def of_retry(letter_id: int, attempt: int) -> dict[str, str]:
-    """The headers to put on a retried message."""
-    return {RETRY_OF: str(letter_id), ATTEMPT: str(attempt)}
+def of_retry(letter_id: int, attempt: int, failed_in: str) -> dict[str, str]:
+    """The headers to put on a retried message; `failed_in` is the service that gave up on it, where one did."""
+    headers = {RETRY_OF: str(letter_id), ATTEMPT: str(attempt)}
+    return headers | {RETRY_FOR: failed_in} if failed_in else headers

@@ -57,7 +57,7 @@ def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
     return OutgoingMessage(
         body=bytes(letter.body),
         topic=route.topic,
-        headers=without_death(letter.headers) | of_retry(letter.pk, attempt),
+        headers=without_death(letter.headers) | of_retry(letter.pk, attempt, letter.failed_in),
         key=letter.key,
     )
 

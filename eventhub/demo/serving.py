@@ -97,7 +97,7 @@ class Serving:
         """Whether to handle it: never twice, and of what EventHub sends again only what this service failed on."""
         if event.event_id in self._in_hand or event.event_id in memory.done:
             return False
-        failed_in = delivery.headers.get("dlq-group")
+        failed_in = delivery.headers.get("eventhub-retry-for")
         return "eventhub-retry-of" not in delivery.headers or failed_in in (None, self.service.name)
 
     async def _deliver(self, delivery: Delivery, event: ShopEvent) -> None:

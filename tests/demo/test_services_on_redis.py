@@ -100,9 +100,12 @@ def retry_of(letter, *, attempt):
         if name != b"body" and b"dlq-" not in name
     }
     topic = letter[b"dlq-origin-stream"].decode()
-    return Entry(
-        topic, letter[b"body"], {**headers, "eventhub-retry-of": "12", "eventhub-attempt": str(attempt)}
-    )
+    retry = {
+        "eventhub-retry-of": "12",
+        "eventhub-attempt": str(attempt),
+        "eventhub-retry-for": letter[b"dlq-group"].decode(),
+    }
+    return Entry(topic, letter[b"body"], headers | retry)
 
 
 def test_a_retry_succeeds_when_the_carrier_is_back_and_disturbs_no_other_service(open_shop, stories, streams):
