@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from dlq import counts, intake, outcomes, routes, settling
-from dlq.headers import ATTEMPT, RETRY_OF
+from dlq.headers import ATTEMPT, RETRY_FOR, RETRY_OF
 from dlq.models import DeadLetter, PastFailure, Retry, RetryState, Status
 from dlq.operating import retry_letters
 from dlq.retry import claim, publish_claimed
@@ -76,6 +76,7 @@ def test_a_retry_publishes_the_same_bytes_to_where_the_message_came_from(
         b"traceparent": b"x",
         RETRY_OF.encode(): str(letter.pk).encode(),
         ATTEMPT.encode(): b"4",
+        RETRY_FOR.encode(): letter.failed_in.encode(),
     }
     letter.refresh_from_db()
     assert letter.status == Status.SENT
