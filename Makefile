@@ -23,7 +23,7 @@ test: environment-dev ## every test a clean machine can run
 	$(IN)/pytest -m "not chaos" $(ARGS)
 
 test-unit: environment-dev ## the fast ones, under a minute
-	$(IN)/pytest -m "not chaos and not e2e and not product and not integration" $(ARGS)
+	$(IN)/pytest -m "not chaos and not e2e and not product and not slow and not integration" $(ARGS)
 
 chaos: environment-dev ## the long ones, which kill processes
 	$(IN)/pytest -m chaos $(ARGS)

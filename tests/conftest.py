@@ -22,6 +22,26 @@ def _forget_committed_events(request: pytest.FixtureRequest) -> Generator[None]:
             cursor.execute("SET session_replication_role = DEFAULT")
 
 
+# Modules whose tests let real loops, services and processes run for seconds: not part of `make test-unit`, which
+# stays under a minute.
+SLOW = {
+    "demo/test_services_on_redis.py",
+    "demo/test_shop.py",
+    "demo/test_stories.py",
+    "ingest/test_loop.py",
+    "ingest/test_malformed.py",
+    "monitoring/test_live.py",
+    "running/test_checks.py",
+    "running/test_supervisor.py",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if f"{item.path.parent.name}/{item.path.name}" in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 def _skipped(config: pytest.Config) -> int:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return len(reporter.stats.get("skipped", [])) if reporter else 0
