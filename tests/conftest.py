@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 
@@ -20,6 +21,11 @@ def _forget_committed_events(request: pytest.FixtureRequest) -> Generator[None]:
             cursor.execute("SET session_replication_role = replica")  # triggers do not fire
             cursor.execute("DELETE FROM events_event")
             cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Logging in is not what is tested; a slow hash would be most of its time.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 # Modules whose tests let real loops, services and processes run for seconds: not part of `make test-unit`, which
