@@ -59,7 +59,7 @@ def _rows(messages: list[bytes]) -> list[bytes]:
             Message(body, stage.STREAM, f"{start + n}-0", f"redis:{start + n}") for n, body in enumerate(part)
         ]
         prepared = store.prepare([decode(origin) for origin in origins], origins, 1)
-        batches.append(store.copy_text(prepared.rows))
+        batches.append(prepared.text)
     return batches
 
 

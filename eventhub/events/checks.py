@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime
 
+import msgspec
+
 from eventhub.events.envelope import MAX_TEXT, Undecodable
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
@@ -19,26 +21,32 @@ def refuse_nul(text: str) -> None:
         )
 
 
-def field(name: str, value: str | None, *, may_hold_control: bool = True) -> str | None:
-    """A text that becomes a column: empty means absent. Raises Undecodable when it is too long or unprintable.
-
-    `may_hold_control` is False where the caller knows that there is none, to save the search.
-    """
+def field(name: str, value: str | None) -> str | None:
+    """A text that becomes a column: empty means absent. Raises Undecodable when it is too long or unprintable."""
     if not value:
         return None
     if len(value) > MAX_TEXT:
         raise Undecodable("TooLong", f"{name} has {len(value):,} characters; at most {MAX_TEXT} are allowed.")
-    if may_hold_control and CONTROL_CHARACTERS.search(value):
+    if CONTROL_CHARACTERS.search(value):
         raise Undecodable("ControlCharacter", f"{name} holds a control character: {value[:60]!r}.")
     return value
 
 
-def required(name: str, value: str | None, *, may_hold_control: bool = True) -> str:
+def required(name: str, value: str | None) -> str:
     """As `field`, for what must be there."""
-    checked = field(name, value, may_hold_control=may_hold_control)
+    checked = field(name, value)
     if checked is None:
         raise Undecodable("MissingField", f"{name} is missing or empty.")
     return checked
+
+
+def wrong_type(error: msgspec.ValidationError, where: str = "") -> Undecodable:
+    """msgspec's refusal of a value as ours: of the wrong type, or beyond a limit."""
+    text = str(error)
+    kind = (
+        "TooLong" if "of length" in text else "OutOfRange" if re.search("`int` [<>]", text) else "WrongType"
+    )
+    return Undecodable(kind, f"{where}{text}.")
 
 
 def instant(name: str, value: datetime) -> datetime:

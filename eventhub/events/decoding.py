@@ -6,7 +6,7 @@ import msgspec
 from django.conf import settings
 from msgspec import Raw
 
-from eventhub.events import cloudevents, native
+from eventhub.events import checks, cloudevents, native
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 
@@ -40,7 +40,7 @@ def decode(message: Message) -> Event:
             "NotUtf8", f"The body is not UTF-8: byte {error.start:,} is 0x{message.body[error.start]:02x}."
         ) from None
     except msgspec.ValidationError as error:
-        raise Undecodable("WrongType", f"{error}.") from None
+        raise checks.wrong_type(error) from None
     except msgspec.DecodeError as error:
         raise Undecodable("NotJson", _not_json(message.body, error)) from None
     except RecursionError:

@@ -1,24 +1,30 @@
 """EventHub's own envelope: ``{"event_id", "event_type", "event_version", "timestamp", "data", "metadata"}``."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from eventhub.events import checks, correlation
-from eventhub.events.envelope import Event, Undecodable
+from eventhub.events.envelope import MAX_TEXT, Event, Undecodable
 from eventhub.events.message import Message
 
 NULL = Raw(b"null")
 EMPTY = Raw(b"{}")
 
 
+# msgspec checks the lengths while it reads, which costs next to nothing.
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Count = Annotated[int, Meta(ge=0, le=checks.MAX_BIGINT)]
+
+
 class NativeEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The envelope as it is on the wire. `data` and `metadata` stay JSON texts."""
 
-    event_type: str
-    event_id: str | None = None
-    event_version: str | int | None = None
+    event_type: Text
+    event_id: Text | None = None
+    event_version: Text | int | None = None
     timestamp: datetime | None = None
     data: Raw = NULL
     metadata: Raw = EMPTY
@@ -27,13 +33,14 @@ class NativeEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class Metadata(msgspec.Struct, gc=False):
     """The fields of `metadata` that EventHub knows; what else is in it is kept as it is."""
 
-    source: str | None = None
-    correlation_id: str | None = None
-    causation_id: str | None = None
-    stream: str | None = None
-    stream_version: int | None = None
+    source: Text | None = None
+    correlation_id: Text | None = None
+    causation_id: Text | None = None
+    stream: Text | None = None
+    stream_version: Count | None = None
 
 
+NO_METADATA = Metadata()
 FIELDS = frozenset(NativeEvent.__struct_fields__)
 _decode = msgspec.json.Decoder(NativeEvent).decode
 _decode_metadata = msgspec.json.Decoder(Metadata | None).decode
@@ -60,39 +67,45 @@ def decode_fields(fields: dict[str, Raw], text: str, message: Message) -> Event:
 
 
 def _event(native: NativeEvent, text: str, message: Message) -> Event:
-    # Raw control characters are not JSON; only an escape can put one into a text.
-    escaped = "\\" in text
-    if escaped:
-        checks.refuse_nul(text)
     metadata_text = str(native.metadata, "utf-8")
     try:
-        metadata = _decode_metadata(metadata_text) or Metadata()
+        metadata = _decode_metadata(metadata_text) or NO_METADATA
     except msgspec.ValidationError as error:
-        raise Undecodable("WrongType", f"In metadata: {error}.") from None
+        raise checks.wrong_type(error, "metadata: ") from None
+    if not native.event_type:
+        raise Undecodable("MissingField", "event_type is empty.")
+    # Raw control characters are not JSON; only an escape can put one into a text.
+    if "\\" in text:
+        checks.refuse_nul(text)
+        _refuse_control_characters(native, metadata)
     correlation_id = metadata.correlation_id
     if not correlation_id and message.headers:
-        correlation_id, escaped = correlation.from_headers(message.headers), True
-    version = native.event_version
-    event_id = checks.field("event_id", native.event_id, may_hold_control=escaped)
+        correlation_id = checks.field("correlation id", correlation.from_headers(message.headers))
     occurred_at = native.timestamp or message.timestamp
     if occurred_at is None:
         raise Undecodable("MissingField", "timestamp is missing, and the broker does not tell one either.")
+    if occurred_at.tzinfo is not UTC:
+        occurred_at = checks.instant("timestamp", occurred_at)
+    version = native.event_version
     return Event(
-        event_id or message.origin_key,
-        checks.required("event_type", native.event_type, may_hold_control=escaped),
-        checks.instant("timestamp", occurred_at),
+        native.event_id or message.origin_key,
+        native.event_type,
+        occurred_at,
         str(native.data, "utf-8"),
         metadata_text if metadata_text != "null" else "{}",
-        checks.field("event_version", version if isinstance(version, str) else _text(version)),
-        checks.field("metadata.source", metadata.source, may_hold_control=escaped),
-        checks.field("metadata.correlation_id", correlation_id, may_hold_control=escaped),
-        checks.field("metadata.causation_id", metadata.causation_id, may_hold_control=escaped),
-        checks.field("metadata.stream", metadata.stream, may_hold_control=escaped),
-        checks.bigint("metadata.stream_version", metadata.stream_version),
-        event_id is not None,
+        str(version) if version not in (None, "") else None,
+        metadata.source or None,
+        correlation_id or None,
+        metadata.causation_id or None,
+        metadata.stream or None,
+        metadata.stream_version,
+        bool(native.event_id),
         native.timestamp is not None,
     )
 
 
-def _text(version: int | None) -> str | None:
-    return None if version is None else str(version)
+def _refuse_control_characters(native: NativeEvent, metadata: Metadata) -> None:
+    for struct, prefix in ((native, ""), (metadata, "metadata.")):
+        for name, value in msgspec.structs.asdict(struct).items():
+            if isinstance(value, str):
+                checks.field(prefix + name, value)

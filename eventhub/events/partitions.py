@@ -19,12 +19,12 @@ NAME = re.compile(r"events_event_(\d{8})")
 _known: set[date] = set()
 
 
-def ensure(times: Iterable[datetime]) -> None:
-    """Make the partitions that events at `times` (UTC) need. Call it outside of the transaction that appends.
+def ensure(needed: Iterable[date]) -> None:
+    """Make the partitions that events of these days (UTC) need. Call it outside of the transaction that appends.
 
     Making one waits for readers of the default partition, so it is done in a short transaction of its own.
     """
-    days = {time.date() for time in times} - _known
+    days = set(needed) - _known
     if not days:
         return
     today = datetime.now(UTC).date()

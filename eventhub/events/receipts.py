@@ -9,6 +9,7 @@ from eventhub.events.envelope import Event
 PREFIX = "eventhub.delivery."
 SUCCEEDED = f"{PREFIX}succeeded"
 FAILED = f"{PREFIX}failed"
+TYPES = frozenset((SUCCEEDED, FAILED))
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ _decode = msgspec.json.Decoder(_Data).decode
 
 def parse(event: Event) -> Receipt | None:
     """The receipt that `event` is; None when it is no receipt, or one that does not hold what it must."""
-    if not event.event_type.startswith(PREFIX) or event.event_type not in (SUCCEEDED, FAILED):
+    if event.event_type not in TYPES:
         return None
     try:
         data = _decode(event.data)

@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from enum import IntEnum
-from functools import lru_cache
 
 import msgspec
 from django.db import DataError, connection, transaction
@@ -62,37 +61,35 @@ class Prepared(msgspec.Struct, frozen=True):
     """A batch ready to be appended. Preparing needs no database, so it overlaps the writing of the batch before."""
 
     events: Sequence[Event]
+    # The messages the events came in, in the same order.
     origins: Sequence[Message]
     origin_id: int | None
-    rows: list[str]
+    # All rows, as COPY reads them.
+    text: bytes
+    # Whether no event is in it twice and each comes with the same time whenever it comes again.
+    is_plain: bool
 
 
 def prepare(events: Sequence[Event], origins: Sequence[Message], origin_id: int | None) -> Prepared:
     """Lay out the rows of `events`; `origins` are the messages they came in, in the same order."""
-    origin = NULL if origin_id is None else str(origin_id)
-    rows = [
-        COLUMN_END.join(
-            (
-                event.event_id,
-                event.event_type,
-                event.event_version or NULL,
-                event.occurred_at.isoformat(),
-                event.source or NULL,
-                event.correlation_id or NULL,
-                event.causation_id or NULL,
-                event.stream or NULL,
-                NULL if event.stream_version is None else str(event.stream_version),
-                event.data,
-                event.metadata,
-                origin,
-                _plain(message.topic),
-                NULL if message.partition is None else str(message.partition),
-                _plain(message.offset),
-            )
-        )
+    is_plain = len({(event.event_id, event.occurred_at) for event in events}) == len(events) and all(
+        map(_has_stable_time, events, origins)
+    )
+    return Prepared(events, origins, origin_id, _copy_text(_rows(events, origins, origin_id)), is_plain)
+
+
+def _rows(events: Sequence[Event], origins: Sequence[Message], origin_id: int | None) -> list[str]:
+    tails = _Tails(origin_id)
+    if any(map(CONTROL.search, [message.offset for message in origins])):
+        raise ValueError("a broker's offset holds a control character")
+    return [
+        f"{event.event_id}\x1f{event.event_type}\x1f{event.event_version or NULL}\x1f{event.occurred_at.isoformat()}"
+        f"\x1f{event.source or NULL}\x1f{event.correlation_id or NULL}\x1f{event.causation_id or NULL}"
+        f"\x1f{event.stream or NULL}\x1f{NULL if event.stream_version is None else event.stream_version}"
+        f"\x1f{event.data}\x1f{event.metadata}"
+        f"\x1f{tails[message.topic, message.partition]}\x1f{message.offset or NULL}"
         for event, message in zip(events, origins, strict=True)
     ]
-    return Prepared(events, origins, origin_id, rows)
 
 
 def append(batch: Prepared, *, expect_duplicates: bool = False) -> Appended:
@@ -116,6 +113,8 @@ def append(batch: Prepared, *, expect_duplicates: bool = False) -> Appended:
 
 def _mark_known(batch: Prepared, outcomes: list[Outcome]) -> list[int]:
     """Mark the events that the batch itself or, for want of a time, the table already holds; return the others."""
+    if batch.is_plain:
+        return list(range(len(batch.events)))
     seen: dict[object, int] = {}
     fresh: list[int] = []
     mutated: list[int] = []
@@ -180,10 +179,10 @@ def _known_without_time(batch: Prepared, indexes: list[int]) -> dict[int, bool]:
 
 def _copy_all(batch: Prepared, indexes: list[int]) -> bool:
     """COPY these events; False when the table holds one of them or refuses one, and then none is stored."""
-    rows = batch.rows if len(indexes) == len(batch.rows) else [batch.rows[index] for index in indexes]
+    text = batch.text if len(indexes) == len(batch.events) else _copy_text(_rows_of(batch, indexes))
     try:
         with transaction.atomic():
-            _copy("events_event", COLUMNS, rows)
+            _copy("events_event", COLUMNS, text)
     except (errors.UniqueViolation, *REFUSALS):
         return False
     return True
@@ -220,8 +219,8 @@ def _merge_staged(batch: Prepared, indexes: list[int], *, is_part: bool) -> dict
         )
         if is_part:
             cursor.execute("TRUNCATE staged_event")
-        rows = [f"{index}{COLUMN_END}{batch.rows[index]}" for index in indexes]
-        _copy("staged_event", f"n, {COLUMNS}", rows)
+        rows = zip(indexes, _rows_of(batch, indexes), strict=True)
+        _copy("staged_event", f"n, {COLUMNS}", _copy_text([f"{n}{COLUMN_END}{row}" for n, row in rows]))
         cursor.execute(
             f"INSERT INTO events_event ({COLUMNS}) SELECT {COLUMNS} FROM staged_event ORDER BY n"
             " ON CONFLICT (event_id, occurred_at) DO NOTHING"
@@ -241,8 +240,12 @@ def _merge_staged(batch: Prepared, indexes: list[int], *, is_part: bool) -> dict
         return {n: Outcome.MUTATED if differs else Outcome.DUPLICATE for n, differs in cursor.fetchall()}
 
 
-def copy_text(rows: Sequence[str]) -> bytes:
-    """The rows of a prepared batch as PostgreSQL's COPY reads them."""
+def _rows_of(batch: Prepared, indexes: Sequence[int]) -> list[str]:
+    return _rows([batch.events[n] for n in indexes], [batch.origins[n] for n in indexes], batch.origin_id)
+
+
+def _copy_text(rows: Sequence[str]) -> bytes:
+    """Rows as PostgreSQL's COPY reads them: escaped all at once, which is what the control characters are for."""
     text = (
         ROW_END.join(rows)
         .replace("\\", "\\\\")
@@ -255,9 +258,9 @@ def copy_text(rows: Sequence[str]) -> bytes:
     return text.encode()
 
 
-def _copy(table: str, columns: str, rows: Sequence[str]) -> None:
+def _copy(table: str, columns: str, text: bytes) -> None:
     with connection.cursor() as cursor, cursor.copy(COPY.format(table=table, columns=columns)) as copy:
-        copy.write(copy_text(rows))
+        copy.write(text)
 
 
 def _keep_aside(batch: Prepared, indexes: Sequence[int]) -> None:
@@ -300,7 +303,17 @@ def _canonical(data: str) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(data), order="sorted")
 
 
-@lru_cache(maxsize=4096)
-def _plain(text: str) -> str:
-    """A topic or offset, which no envelope check has seen, without the characters that mean something to COPY."""
-    return CONTROL.sub("␀", text) or NULL
+class _Tails(dict[tuple[str, int | None], str]):
+    """The columns of where a message was, but for its offset: the same for most messages of a batch."""
+
+    def __init__(self, origin_id: int | None) -> None:
+        super().__init__()
+        self.origin = NULL if origin_id is None else str(origin_id)
+
+    def __missing__(self, place: tuple[str, int | None]) -> str:
+        topic, partition = place
+        # No envelope check has seen the topic's name.
+        plain = CONTROL.sub("␀", topic) or NULL
+        tail = f"{self.origin}\x1f{plain}\x1f{NULL if partition is None else partition}"
+        self[place] = tail
+        return tail

@@ -11,8 +11,8 @@ log = logging.getLogger(__name__)
 @shared_task(name="events.prepare_partitions")
 def prepare_partitions() -> None:
     """Make today's and tomorrow's partitions before the first event needs them."""
-    now = datetime.now(UTC)
-    partitions.ensure([now, now + timedelta(days=1)])
+    today = datetime.now(UTC).date()
+    partitions.ensure([today, today + timedelta(days=1)])
 
 
 @shared_task(name="events.drop_old")

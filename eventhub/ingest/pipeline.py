@@ -11,19 +11,18 @@ import msgspec
 from django.db import transaction
 
 from dlq import dead_letter_queues, intake, outcomes
+from dlq.headers import RETRY_OF
 from dlq.intake import NewLetter
 from dlq.models import Reason
 from eventhub.brokers.models import Kind, Role, Source
-from eventhub.events import decoding, partitions, receipts, store
+from eventhub.events import decoding, partitions, store
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
-from eventhub.events.receipts import Receipt
 from eventhub.events.store import Outcome
+from eventhub.ingest.counting import Counted, count, recount, tallies
 from eventhub.schemas.seen import SeenTypes
 from eventhub.schemas.validation import Validators
 from monitoring.rollups import writing
-from monitoring.rollups.histogram import bucket_of
-from monitoring.rollups.writing import Tallies
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -36,6 +35,10 @@ class Batch(msgspec.Struct, frozen=True):
     # For each event of `rows`, whether it breaks its schema (in a mode that lets it pass).
     invalid: Sequence[bool]
     letters: Sequence[NewLetter]
+    # What the batch adds to the rollups if all its events are new.
+    counted: Counted
+    # Which events are retries of dead letters, by index.
+    retried: Sequence[int]
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -68,7 +71,9 @@ class Pipeline:
         """
         if self.source.role == Role.DEAD_LETTERS:
             letters = [dead_letter_queues.read(message) for message in messages]
-            return Batch(self.source, messages, store.prepare([], [], self.source.pk), [], letters)
+            return self._batch(messages, [], [], [], letters)
+        if all(message.body[:1] == b"{" for message in messages):
+            return self.prepare_each(messages)
         parts = [part for message in messages for part in decoding.split(message)]
         return msgspec.structs.replace(self.prepare_each(parts), messages=messages)
 
@@ -94,14 +99,24 @@ class Pipeline:
             events.append(event)
             origins.append(message)
             invalid.append(finding is not None)
+        return self._batch(messages, events, origins, invalid, refused)
+
+    def _batch(
+        self,
+        messages: Sequence[Message],
+        events: Sequence[Event],
+        origins: Sequence[Message],
+        invalid: Sequence[bool],
+        letters: Sequence[NewLetter],
+    ) -> Batch:
+        retried = [n for n, message in enumerate(origins) if message.headers and RETRY_OF in message.headers]
         rows = store.prepare(events, origins, self.source.pk)
-        return Batch(self.source, messages, rows, invalid, refused)
+        return Batch(self.source, messages, rows, invalid, letters, count(events, origins, invalid), retried)
 
     def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction. Raises django.db.Error and psycopg.Error; then nothing is stored."""
         events = batch.rows.events
-        if events:
-            partitions.ensure(event.occurred_at for event in events)
+        partitions.ensure(batch.counted.days)
         with transaction.atomic():
             appended = store.append(batch.rows, expect_duplicates=self._expect_duplicates)
             unstorable = [
@@ -113,58 +128,20 @@ class Pipeline:
             # Who sends over HTTP gets the refusal as the answer, and keeps the message.
             letters = [*batch.letters, *unstorable] if batch.source.kind != Kind.HTTP else []
             now = datetime.now(UTC)
-            reports = [receipt for event in events if (receipt := receipts.parse(event))]
-            writing.add(_tally(batch, appended.outcomes, letters, now), origin_id=batch.source.pk, at=now)
-            self._seen.note(event.event_type for event in events)
+            counted = batch.counted
+            if any(appended.outcomes):
+                counted = recount(events, batch.rows.origins, batch.invalid, appended.outcomes)
+            writing.add(tallies(counted, letters, now), origin_id=batch.source.pk, at=now)
+            self._seen.note(batch.counted.types)
+            reports = batch.counted.receipts
             new_letters = intake.record(batch.source, letters) if letters else 0
-            arrived = _arrived(batch, appended.outcomes)
+            arrived = [
+                (batch.rows.origins[n], events[n])
+                for n in batch.retried
+                if appended.outcomes[n] is not Outcome.REFUSED
+            ]
             if reports or arrived:
                 outcomes.observe(arrived, reports)
         written = Written(appended.outcomes, appended.refusals, new_letters)
         self._expect_duplicates = written.had_duplicates
         return written
-
-
-def _arrived(batch: Batch, results: Sequence[Outcome]) -> list[tuple[Message, Event]]:
-    """The events that are retries of dead letters and are in the store now."""
-    return [
-        (message, event)
-        for message, event, outcome in zip(batch.rows.origins, batch.rows.events, results, strict=True)
-        if message.headers and outcome is not Outcome.REFUSED and "eventhub-retry-of" in message.headers
-    ]
-
-
-def _tally(batch: Batch, results: Sequence[Outcome], letters: Sequence[NewLetter], now: datetime) -> Tallies:
-    tallies = Tallies()
-    now_s = now.timestamp()
-    for event, message, outcome, is_invalid in zip(
-        batch.rows.events, batch.rows.origins, results, batch.invalid, strict=True
-    ):
-        tally = tallies[event.event_type, event.source or ""]
-        if outcome is Outcome.STORED:
-            tally.received += 1
-            tally.size_bytes += len(message.body)
-            tally.invalid += is_invalid
-            tally.arrival[bucket_of(now_s - event.occurred_at.timestamp())] += 1
-            if event.event_type.startswith(receipts.PREFIX):
-                _count_delivery(tallies, receipts.parse(event))
-        elif outcome is not Outcome.REFUSED:
-            tally.duplicates += 1
-    for letter in letters:
-        event_type, service = (
-            (letter.event.event_type, letter.event.source or "") if letter.event else ("", "")
-        )
-        tallies[event_type, service].dead_letters += 1
-    return tallies
-
-
-def _count_delivery(tallies: Tallies, receipt: Receipt | None) -> None:
-    if receipt is None:
-        return
-    tally = tallies[receipt.event_type or "", receipt.service]
-    if receipt.succeeded:
-        tally.handled += 1
-    else:
-        tally.failed += 1
-    if receipt.duration_s is not None:
-        tally.processing[bucket_of(receipt.duration_s)] += 1

@@ -6,6 +6,7 @@ numbers, ascending, and their counts.
 """
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -15,11 +16,15 @@ _LOG_GAMMA = math.log(GAMMA)
 # What is shorter (or negative: two clocks disagree) counts as this; what is longer as the other.
 SHORTEST_S = 1e-6
 LONGEST_S = 1e9
+_FIRST = math.ceil(math.log(SHORTEST_S) / _LOG_GAMMA)
+_LAST_INDEX = math.ceil(math.log(LONGEST_S) / _LOG_GAMMA) - _FIRST
+# Looking a duration up among the bounds is faster than taking its logarithm.
+_UPPER_BOUNDS = [GAMMA**bucket for bucket in range(_FIRST, _FIRST + _LAST_INDEX)]
 
 
 def bucket_of(seconds: float) -> int:
     """The number of the bucket that holds a duration; fits a smallint."""
-    return math.ceil(math.log(min(max(seconds, SHORTEST_S), LONGEST_S)) / _LOG_GAMMA)
+    return _FIRST + bisect_left(_UPPER_BOUNDS, seconds, 0, _LAST_INDEX)
 
 
 def value_of(bucket: int) -> float:

@@ -26,7 +26,7 @@ def append(*events, **options):
         Message(b"", "orders", f"{n}-0", f"redis:orders/{n}-0", partition=2) for n, _ in enumerate(events)
     ]
     batch = store.prepare(events, origins, origin_id=None)
-    partitions.ensure(new.occurred_at for new in events)
+    partitions.ensure(new.occurred_at.date() for new in events)
     with transaction.atomic():
         return store.append(batch, **options)
 
@@ -193,7 +193,7 @@ def test_a_reader_below_the_horizon_never_skips_a_late_commit():
         finally:
             connection.close()
 
-    partitions.ensure([NOON])
+    partitions.ensure([NOON.date()])
     thread = threading.Thread(target=slow_writer)
     thread.start()
     assert began.wait(10)
