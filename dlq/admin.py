@@ -1,7 +1,5 @@
 """The admin shows dead letters and changes nothing: what changes them is audited and has its own pages."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,25 +8,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dlq.models import DeadLetter, DeadLetterGroup, PastFailure, Retry
+from eventhub.pages.read_only import ReadOnly
 
 RETRY_FIELDS = ("attempt", "state", "destination", "requested_by", "requested_at", "finished_at", "error")
 FAILURE_FIELDS = ("attempt", "error_class", "error_message", "failed_at")
-
-
-class ReadOnly:
-    """Nothing is added, changed or deleted here."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """No: ingest writes letters."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """No: see the page of the letter."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """No: a letter is discarded, not deleted."""
-        return False
 
 
 class RetryInline(ReadOnly, admin.TabularInline[Retry, DeadLetter]):

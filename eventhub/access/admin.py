@@ -11,26 +11,11 @@ from django.utils.html import format_html
 from eventhub.access import audit
 from eventhub.access.models import ApiToken, AuditEntry, Scope
 from eventhub.access.tokens import create_token, revoke_tokens
-
-
-class ReadOnly(admin.ModelAdmin[Any]):
-    """Shown, searched, never changed."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes."""
-        return False
+from eventhub.pages.read_only import ReadOnly
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnly):
+class AuditEntryAdmin(ReadOnly, admin.ModelAdmin[AuditEntry]):
     """The audit log."""
 
     list_display = ("at", "actor", "action", "target")
@@ -83,7 +68,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(ReadOnly):
+class ApiTokenAdmin(ReadOnly, admin.ModelAdmin[ApiToken]):
     """Scripts' keys to the API: created here (and shown once), revoked here, never changed or deleted."""
 
     list_display = ("name", "scope_word", "prefix_shown", "state", "created_at", "last_used_at", "expires_at")
@@ -117,7 +102,7 @@ class ApiTokenAdmin(ReadOnly):
         """In a word."""
         return token.state
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may add tokens by Django's permissions."""
         return super(ReadOnly, self).has_add_permission(request)
 

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from eventhub.events.models import Event, MutatedDuplicate
 from eventhub.pages.formats import short_id
 from eventhub.pages.json_tree import json_tree
+from eventhub.pages.read_only import ReadOnly
 from eventhub.pages.templatetags.show import exact
 
 # How far back a person leafs through a list by hand; further back one searches by id.
@@ -34,28 +35,16 @@ class UncountedPaginator(Paginator[Any]):
         return super().page(min(max(int(number), 1), self.num_pages))
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Shown and searched; what happened cannot be changed."""
+class UncountedAdmin(ReadOnly, admin.ModelAdmin[Any]):
+    """Shown and searched without counting; what happened cannot be changed."""
 
     paginator = UncountedPaginator
     show_full_result_count = False
     list_per_page = 50
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Events come through sources and the API."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Events are immutable."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only retention drops events, a whole day at a time."""
-        return False
-
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(UncountedAdmin):
     """Stored events, those recorded last first. A row leads to the event's own page."""
 
     list_display = ("event_type", "id_link", "source", "occurred", "recorded", "trace_link")
@@ -109,7 +98,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(MutatedDuplicate)
-class MutatedDuplicateAdmin(ReadOnlyAdmin):
+class MutatedDuplicateAdmin(UncountedAdmin):
     """Events that came again under a stored id with other content, beside what was stored first."""
 
     list_display = ("event_type", "event_id", "source", "times_seen", "first_seen_at", "last_seen_at")
