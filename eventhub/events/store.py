@@ -157,24 +157,20 @@ def _known_without_time(batch: Prepared, indexes: list[int]) -> dict[int, bool]:
 
     The unique index cannot tell, as it needs the time; so one writer at a time checks and writes such events.
     """
+    index_of = {batch.events[index].event_id: index for index in indexes}
+    known: dict[int, bool] = {}
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('events without time'))")
         cursor.execute(  # events_event_once, on each partition
-            "SELECT given.n, there.same"
-            " FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[]) AS given (n, event_id, event_type, data)"
-            " CROSS JOIN LATERAL ("
-            "   SELECT bool_or(event.data IS NOT DISTINCT FROM given.data::jsonb"
-            "                  AND event.event_type = given.event_type) AS same"
-            "   FROM events_event event WHERE event.event_id = given.event_id) AS there"
-            " WHERE there.same IS NOT NULL",
-            [
-                indexes,
-                [batch.events[index].event_id for index in indexes],
-                [batch.events[index].event_type for index in indexes],
-                [batch.events[index].data for index in indexes],
-            ],
+            "SELECT event_id, event_type, event_version, stream, stream_version, data::text FROM events_event"
+            " WHERE event_id = ANY(%s)",
+            [list(index_of)],
         )
-        return dict(cursor.fetchall())
+        for event_id, *content, data in cursor.fetchall():
+            index = index_of[event_id]
+            is_same = (*content, _canonical(data)) == _content(batch.events[index])
+            known[index] = known.get(index, False) or is_same
+    return known
 
 
 def _copy_all(batch: Prepared, indexes: list[int]) -> bool:
@@ -300,7 +296,11 @@ def _content(event: Event) -> tuple[object, ...]:
 
 
 def _canonical(data: str) -> bytes:
-    return msgspec.json.encode(msgspec.json.decode(data), order="sorted")
+    """JSON text that is the same for the same value, however it was spaced and ordered."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(data), order="sorted")
+    except msgspec.DecodeError:  # a number that no float can hold: only the same text is the same
+        return data.encode()
 
 
 class _Tails(dict[tuple[str, int | None], str]):

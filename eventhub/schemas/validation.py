@@ -4,6 +4,7 @@ A type without a schema for the event's version is not checked. The validators a
 (type, version); every few seconds one small query finds out whether a schema was changed.
 """
 
+import logging
 from time import monotonic
 from typing import Any
 
@@ -13,6 +14,8 @@ from django.db.models import Count, F, Max
 
 from eventhub.events.envelope import Event
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
+
+log = logging.getLogger(__name__)
 
 LOOK_FOR_CHANGES_EVERY_S = 3.0
 FINDINGS_SHOWN = 5
@@ -53,11 +56,13 @@ class Validators:
             .exclude(event_type__validation=ValidationMode.OFF)
             .values_list(F("event_type__name"), "version", "schema", F("event_type__validation"))
         )
-        self._by_type = {
-            (name, version): (compile_schema(schema), mode == ValidationMode.ENFORCE)
-            for name, version, schema, mode in rows
-        }
-        self._state = state
+        by_type: dict[tuple[str, str], tuple[Any, bool]] = {}
+        for name, version, schema, mode in rows:
+            try:
+                by_type[name, version] = compile_schema(schema), mode == ValidationMode.ENFORCE
+            except ValueError as error:  # the admin lets none in; one written past it must not stop ingest
+                log.error("%s version %s is not checked, its schema is none: %s", name, version, error)
+        self._by_type, self._state = by_type, state
 
     def check(self, event: Event) -> Finding | None:
         """What is wrong with the event's data, or None."""
@@ -67,7 +72,10 @@ class Validators:
         if known is None:
             return None
         validator, is_enforced = known
-        breaches = explain(validator, msgspec.json.decode(event.data))
+        try:
+            breaches = explain(validator, msgspec.json.decode(event.data))
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            breaches = [f"$: cannot be checked: {error}"]
         return Finding("\n".join(breaches), is_enforced) if breaches else None
 
 

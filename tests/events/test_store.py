@@ -131,6 +131,15 @@ def test_a_row_that_postgresql_cannot_hold_is_found_and_the_others_are_stored():
     assert result.stored() == Event.objects.count() == 48
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_number_beyond_every_range_holds_up_no_batch_whatever_its_event_lacks():
+    huge = event("huge", data="1e999999", has_producer_time=False)
+    result = append(huge, event("e-1"), huge, event("e-2", has_producer_time=False))
+    assert result.outcomes == [Outcome.REFUSED, Outcome.STORED, Outcome.DUPLICATE, Outcome.STORED]
+    append(event("huge", has_producer_time=False))
+    assert append(huge).outcomes == [Outcome.MUTATED]
+
+
 @pytest.mark.django_db
 def test_events_of_absurd_days_go_to_the_default_partition_and_of_others_to_their_day():
     absurd = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)]
