@@ -1,15 +1,17 @@
 import json
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import playwright
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eventhub.pages import formats
 
+# Playwright brings the Node.js that it runs on.
+NODE = Path(playwright.__file__).parent / "driver" / "node"
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 3, 4, 17, 5, 9, 123456, tzinfo=UTC)
 
@@ -107,7 +109,6 @@ def test_a_duration_never_names_a_full_unit_twice(seconds: float, factor: float)
         )
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js to run static/js/formats.js")
 def test_the_browser_says_the_same_as_the_server() -> None:
     values = [
         0,
@@ -145,7 +146,7 @@ def test_the_browser_says_the_same_as_the_server() -> None:
       console.log(JSON.stringify(said));
     """
     ran = subprocess.run(
-        ["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True
+        [NODE, "--input-type=module", "-e", script], capture_output=True, text=True, check=True
     )
     from eventhub.pages import hues
 
