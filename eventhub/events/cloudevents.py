@@ -78,7 +78,6 @@ def _event(attributes: dict[str, str | None], data: str, message: Message) -> Ev
     occurred_at = _time(time) if time else message.timestamp
     if occurred_at is None:
         raise Undecodable("MissingField", "time is missing, and the broker does not tell one either.")
-    sequence = attributes.get("sequence") or ""
     return Event(
         event_id=checks.required("id", attributes.get("id")),
         event_type=checks.required("type", attributes.get("type")),
@@ -92,11 +91,18 @@ def _event(attributes: dict[str, str | None], data: str, message: Message) -> Ev
         correlation_id=checks.field("correlationid", correlation_id),
         causation_id=checks.field("causationid", attributes.get("causationid")),
         stream=checks.field("subject", attributes.get("subject")),
-        stream_version=checks.bigint("sequence", int(sequence))
-        if sequence.isascii() and sequence.isdigit()
-        else None,
+        stream_version=_sequence_number(attributes.get("sequence") or ""),
         has_producer_time=bool(time),
     )
+
+
+def _sequence_number(sequence: str) -> int | None:
+    """The sequence where it is a whole number; the extension allows any text that sorts."""
+    if not (sequence.isascii() and sequence.isdigit()):
+        return None
+    if len(sequence) > 30:  # Python refuses to read a number of thousands of digits
+        raise Undecodable("OutOfRange", f"sequence has {len(sequence):,} digits; it must fit 64 bits.")
+    return checks.bigint("sequence", int(sequence))
 
 
 def _attribute(name: str, raw: Raw) -> str | None:

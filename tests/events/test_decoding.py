@@ -149,6 +149,8 @@ def test_correlation_falls_back_to_traceparent_and_to_headers():
         (CLOUD | {"time": "later"}, "BadTime"),
         (CLOUD | {"data_base64": "%"}, "NotBase64"),
         (CLOUD | {"region": {"a": 1}}, "WrongType"),
+        (CLOUD | {"sequence": "9" * 5000}, "OutOfRange"),
+        (b'{"event_type": "a", "event_version": ' + b"9" * 5000 + b"}", "WrongType"),
     ],
 )
 def test_what_is_no_event_is_refused_with_a_reason(body, kind):
