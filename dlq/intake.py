@@ -78,6 +78,8 @@ class _Row(msgspec.Struct, gc=False):
     body: bytes
     size_bytes: int
     headers: dict[str, str]
+    raw_headers: list[tuple[str, str]] | None
+    properties: dict[str, str]
     key: str | None
     topic: str
     read_from: str
@@ -101,19 +103,22 @@ class _Row(msgspec.Struct, gc=False):
 INSERT = """
     INSERT INTO dlq_deadletter (
         source_id, status, recorded_at, returns, closed_by, closed_note, group_id, reason, origin_key, body,
-        size_bytes, headers, key, topic, read_from, partition, "offset", event_id, event_type, event_version,
-        correlation_id, causation_id, event_source, failed_in, error_class, error_message, stack, attempts,
+        size_bytes, headers, raw_headers, properties, key, topic, read_from, partition, "offset", event_id,
+        event_type, event_version, correlation_id, causation_id, event_source, failed_in, error_class,
+        error_message, stack, attempts,
         first_failed_at, last_failed_at
     )
     SELECT %s, 'open', %s, 0, '', '', group_id, reason, origin_key, decode(body, 'base64'),
-        size_bytes, headers, key, topic, read_from, partition, "offset", event_id, event_type, event_version,
-        correlation_id, causation_id, event_source, failed_in, error_class, error_message, stack, attempts,
+        size_bytes, headers, raw_headers, properties, key, topic, read_from, partition, "offset", event_id,
+        event_type, event_version, correlation_id, causation_id, event_source, failed_in, error_class,
+        error_message, stack, attempts,
         failed_at, failed_at
     FROM json_to_recordset(%s::json) AS letter (
-        group_id bigint, reason text, origin_key text, body text, size_bytes bigint, headers jsonb, key text,
-        topic text, read_from text, partition int, "offset" text, event_id text, event_type text,
-        event_version text, correlation_id text, causation_id text, event_source text, failed_in text,
-        error_class text, error_message text, stack text, attempts int, failed_at timestamptz
+        group_id bigint, reason text, origin_key text, body text, size_bytes bigint, headers jsonb,
+        raw_headers jsonb, properties jsonb, key text, topic text, read_from text, partition int, "offset" text,
+        event_id text, event_type text, event_version text, correlation_id text, causation_id text,
+        event_source text, failed_in text, error_class text, error_message text,
+        stack text, attempts int, failed_at timestamptz
     )
     ON CONFLICT (origin_key) DO NOTHING
     RETURNING group_id, last_failed_at
@@ -129,6 +134,8 @@ def _row(letter: NewLetter, group_id: int, now: datetime) -> _Row:
         body=message.body,
         size_bytes=len(message.body),
         headers={storable(name): storable(value) for name, value in message.headers.items()},
+        raw_headers=[(storable(name), storable(value)) for name, value in message.raw_headers] or None,
+        properties={storable(name): storable(value) for name, value in message.properties.items()},
         key=storable_or_none(message.key),
         topic=storable(message.topic if letter.topic is None else letter.topic),
         read_from=storable(message.topic),

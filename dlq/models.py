@@ -82,6 +82,12 @@ class DeadLetter(models.Model):
     body = models.BinaryField()
     size_bytes = models.BigIntegerField(help_text="Of the whole body.")
     headers = models.JSONField(default=dict)
+    raw_headers = models.JSONField(
+        null=True, help_text="[name, value] pairs as they came, where `headers` does not tell it all."
+    )
+    properties = models.JSONField(
+        default=dict, help_text="What the broker's protocol says beside headers, for the way back."
+    )
     key = models.TextField(null=True)
     topic = models.TextField(
         blank=True, help_text="Where a retry goes: the topic or queue the message was for; empty: not known."

@@ -54,11 +54,15 @@ def route_of(letter: DeadLetter) -> Route:
 
 def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
     """The message as it is sent again: the same bytes and key, without the headers that tell of the failure."""
+    came = letter.raw_headers or letter.headers.items()
+    told = of_retry(letter.pk, attempt, letter.failed_in)
+    kept = [(name, value) for name, value in without_death(came) if name.lower() not in told]
     return OutgoingMessage(
         body=bytes(letter.body),
         topic=route.topic,
-        headers=without_death(letter.headers) | of_retry(letter.pk, attempt, letter.failed_in),
+        headers=(*kept, *told.items()),
         key=letter.key,
+        properties=letter.properties,
     )
 
 

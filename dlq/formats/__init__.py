@@ -4,7 +4,7 @@ To add one: write a module with a class that has the four members of `Format`, a
 that recognises the headers is asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from dlq.formats.dlq_headers import DlqHeaders
 from dlq.formats.format import Death, Format
@@ -22,6 +22,6 @@ def read_death(message: Message) -> Death:
     return Death()
 
 
-def without_death(headers: Mapping[str, str]) -> dict[str, str]:
+def without_death(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """`headers` without those that tell of a failure: what a message carries when it is sent again."""
-    return {name: value for name, value in headers.items() if not any(f.owns(name) for f in FORMATS)}
+    return [(name, value) for name, value in headers if not any(f.owns(name.lower()) for f in FORMATS)]

@@ -1,72 +1,38 @@
-"""What each kind of broker needs to know, checked before anything is saved or opened.
-
-A kind's config is a frozen Struct; its fields' descriptions are the help that the admin shows and the words that a
-mistake is answered with.
-"""
+"""A source's config: JSON, checked against what its kind of broker needs before it is saved or used."""
 
 import re
-from typing import Annotated, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import msgspec
-from msgspec import Meta
 
 from eventhub.brokers.adapter import BadConfig
-from eventhub.brokers.models import Kind, Source
+from eventhub.brokers.configs import (
+    CONFIGS,
+    EXAMPLES,
+    Config,
+    HttpConfig,
+    KafkaConfig,
+    OutboxConfig,
+    RabbitmqConfig,
+    RedisConfig,
+    SqsConfig,
+)
+from eventhub.brokers.models import Source
 
-NonEmpty = Annotated[str, Meta(min_length=1)]
+__all__ = [
+    "HttpConfig",
+    "KafkaConfig",
+    "OutboxConfig",
+    "RabbitmqConfig",
+    "RedisConfig",
+    "SqsConfig",
+    "describe",
+    "example",
+    "parse_config",
+    "read_config",
+]
 
-
-class RedisConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Redis Streams, read as one consumer group."""
-
-    streams: Annotated[
-        list[NonEmpty],
-        Meta(min_length=1, description='a list of stream names, e.g. ["orders", "payments"]'),
-    ]
-    group: Annotated[
-        NonEmpty, Meta(description='the consumer group\'s name, e.g. "eventhub" (the default)')
-    ] = "eventhub"
-    url: Annotated[
-        Annotated[str, Meta(pattern=r"^(rediss?|unix)://")] | None,
-        Meta(
-            description='the address, e.g. "redis://:password@host:6379/0"; left out, it is the '
-            "installation's REDIS_URL"
-        ),
-    ] = None
-    start: Annotated[
-        Annotated[str, Meta(pattern=r"^(0|\$|\d+(-\d+)?)$")],
-        Meta(
-            description='where a new group begins: "0" (everything there is, the default), "$" (only what comes from '
-            'now on), or an entry id such as "1700000000000-0"'
-        ),
-    ] = "0"
-
-
-class OutboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The outbox table of this installation's own database."""
-
-    topics: Annotated[
-        list[NonEmpty], Meta(description="a list of topics to read; empty or left out, all of them")
-    ] = []
-
-
-class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Events sent to ``POST /api/events``: there is nothing to set."""
-
-
-Config = RedisConfig | OutboxConfig | HttpConfig
-C = TypeVar("C", bound=RedisConfig | OutboxConfig | HttpConfig)
-
-CONFIGS: dict[str, type[Config]] = {
-    Kind.REDIS: RedisConfig,
-    Kind.OUTBOX: OutboxConfig,
-    Kind.HTTP: HttpConfig,
-}
-EXAMPLES: dict[str, Config] = {
-    Kind.REDIS: RedisConfig(streams=["orders", "payments"], group="eventhub", start="0"),
-    Kind.OUTBOX: OutboxConfig(topics=["orders"]),
-    Kind.HTTP: HttpConfig(),
-}
+C = TypeVar("C", bound=Config)
 
 
 @overload

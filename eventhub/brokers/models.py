@@ -2,8 +2,11 @@ from django.db import models
 
 
 class Kind(models.TextChoices):
-    """The brokers there are adapters for; `http` and `demo` sources are written to, not polled."""
+    """The brokers there are adapters for; `http` sources are written to, not polled."""
 
+    KAFKA = "kafka", "Kafka"
+    RABBITMQ = "rabbitmq", "RabbitMQ"
+    SQS = "sqs", "Amazon SQS"
     REDIS = "redis", "Redis Streams"
     OUTBOX = "outbox", "PostgreSQL outbox"
     HTTP = "http", "HTTP API"
@@ -27,7 +30,15 @@ class Source(models.Model):
     config = models.JSONField(
         default=dict,
         blank=True,
-        help_text="Redis Streams: streams (list), group, url, start ('0' or '$'). See docs/sources.md.",
+        help_text="What the kind of broker needs; see docs/sources.md.",
+    )
+    secrets = models.TextField(
+        blank=True, editable=False, help_text="The config's secret fields, encrypted; never shown."
+    )
+    mapping = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="For JSON that is no event by itself: a JMESPath expression for each field of the envelope.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)

@@ -18,7 +18,7 @@ from django.conf import settings
 from eventhub.brokers.adapter import BrokerError, Lag
 from eventhub.brokers.config import RedisConfig, read_config
 from eventhub.brokers.models import Source
-from eventhub.events.message import Message, OutgoingMessage
+from eventhub.events.message import Message, OutgoingMessage, lower_headers
 
 # Redis bounds what it returns by count, not by size. So a batch is read in chunks, which begin small and
 # shrink when messages are large: that bounds memory.
@@ -90,7 +90,7 @@ class RedisStreams:
         """XADD them all; see Adapter.publish."""
         with self._errors(), self._redis.pipeline(transaction=False) as pipeline:
             for message in messages:
-                fields = [part for name, value in message.headers.items() for part in (name, value)]
+                fields = [part for name, value in message.headers for part in (name, value)]
                 pipeline.execute_command("XADD", message.topic, "*", "body", message.body, *fields)
             pipeline.execute()
 
@@ -198,7 +198,8 @@ class RedisStreams:
             if fields is None:
                 gone.append(entry_id)
                 continue
-            body, headers = _read_fields(fields)
+            body, pairs = _read_fields(fields)
+            headers, raw_headers = lower_headers(pairs)
             messages.append(
                 Message(
                     body,
@@ -206,9 +207,8 @@ class RedisStreams:
                     entry_id,
                     f"redis:{self._name}/{stream}/{entry_id}",
                     headers,
-                    None,
-                    None,
-                    _time_of(entry_id),
+                    timestamp=_time_of(entry_id),
+                    raw_headers=raw_headers,
                 )
             )
         if gone:  # deleted or trimmed before it was read: nothing is left to store
@@ -243,14 +243,14 @@ class RedisStreams:
             raise BrokerError(f"Redis refused: {error}") from error
 
 
-def _read_fields(fields: list[bytes]) -> tuple[bytes, dict[str, str]]:
+def _read_fields(fields: list[bytes]) -> tuple[bytes, list[tuple[str, str]]]:
     if len(fields) == 2:
-        return fields[1], {}
+        return fields[1], []
     pairs = dict(zip(fields[::2], fields[1::2], strict=True))
     body = pairs.pop(BODY, None)
     if body is None:
-        return msgspec.json.encode({_text(name): _text(value) for name, value in pairs.items()}), {}
-    return body, {_text(name).lower(): _text(value) for name, value in pairs.items()}
+        return msgspec.json.encode({_text(name): _text(value) for name, value in pairs.items()}), []
+    return body, [(_text(name), _text(value)) for name, value in pairs.items()]
 
 
 def _text(raw: bytes) -> str:

@@ -33,6 +33,8 @@ class Origin(Schema):
     topic: str | None
     partition: int | None
     offset: str | None
+    key: str | None
+    headers: dict[str, str] | list[list[str]] | None
 
 
 class EventOut(Schema):
@@ -136,6 +138,8 @@ def event_out(event: StoredEvent) -> dict[str, Any]:
             "topic": event.origin_topic,
             "partition": event.origin_partition,
             "offset": event.origin_offset,
+            "key": event.message_key,
+            "headers": event.headers_value,
         },
     }
 

@@ -22,6 +22,8 @@ class Event(models.Model):
     stream_version = models.BigIntegerField(null=True)
     data = models.JSONField(null=True)
     metadata = models.JSONField(default=dict)
+    message_key = models.TextField(null=True, help_text="The key of the message it came in.")
+    headers = models.JSONField(null=True, help_text="The headers of the message it came in.")
     origin_id = models.BigIntegerField(null=True, help_text="The broker Source it was read from.")
     origin_topic = models.TextField(null=True)
     origin_partition = models.IntegerField(null=True)

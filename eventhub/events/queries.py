@@ -42,6 +42,9 @@ class StoredEvent(msgspec.Struct, frozen=True):
     data: str | None
     data_bytes: int
     metadata: str
+    message_key: str | None
+    # A JSON text: an object, or [name, value] pairs where a name came twice. None: no headers.
+    headers: str | None
     origin_id: int | None
     origin_topic: str | None
     origin_partition: int | None
@@ -64,10 +67,16 @@ class StoredEvent(msgspec.Struct, frozen=True):
         """The metadata, decoded."""
         return msgspec.json.decode(self.metadata)
 
+    @property
+    def headers_value(self) -> Any:
+        """The headers, decoded; None where there are none."""
+        return None if self.headers is None else msgspec.json.decode(self.headers)
+
 
 _ENVELOPE = """event_id, event_type, event_version, occurred_at, recorded_at, source, correlation_id, causation_id,
     stream, stream_version"""
-_PLACE = "origin_id, origin_topic, origin_partition, origin_offset, txid::text::bigint, position"
+_PLACE = """message_key, headers::text, origin_id, origin_topic, origin_partition, origin_offset, txid::text::bigint,
+    position"""
 # Whole events, for what shows a single one.
 _WHOLE = f"""{_ENVELOPE}, COALESCE(data::text, 'null'), COALESCE(pg_column_size(data), 0), metadata::text, {_PLACE}"""
 # Events of a list: pg_column_size reads no toasted value, so large data costs nothing here.

@@ -23,7 +23,7 @@ SETTLED = "txid < pg_snapshot_xmin(pg_current_snapshot())"
 
 COLUMNS = (
     "event_id, event_type, event_version, occurred_at, source, correlation_id, causation_id, stream, stream_version, "
-    "data, metadata, origin_id, origin_topic, origin_partition, origin_offset"
+    "data, metadata, message_key, headers, origin_id, origin_topic, origin_partition, origin_offset"
 )
 # Control characters that no checked field and no valid JSON text can hold (eventhub/events/checks.py) stand for
 # column ends, row ends and NULL until the whole batch has been escaped at once.
@@ -86,7 +86,8 @@ def _rows(events: Sequence[Event], origins: Sequence[Message], origin_id: int | 
         f"{event.event_id}\x1f{event.event_type}\x1f{event.event_version or NULL}\x1f{event.occurred_at.isoformat()}"
         f"\x1f{event.source or NULL}\x1f{event.correlation_id or NULL}\x1f{event.causation_id or NULL}"
         f"\x1f{event.stream or NULL}\x1f{NULL if event.stream_version is None else event.stream_version}"
-        f"\x1f{event.data}\x1f{event.metadata}"
+        f"\x1f{event.data}\x1f{event.metadata}\x1f{NULL if message.key is None else _plain(message.key)}"
+        f"\x1f{_headers_json(message) if message.headers else NULL}"
         f"\x1f{tails[message.topic, message.partition]}\x1f{message.offset or NULL}"
         for event, message in zip(events, origins, strict=True)
     ]
@@ -236,6 +237,24 @@ def _merge_staged(batch: Prepared, indexes: list[int], *, is_part: bool) -> dict
         return {n: Outcome.MUTATED if differs else Outcome.DUPLICATE for n, differs in cursor.fetchall()}
 
 
+def _headers_json(message: Message) -> str:
+    """The headers as they came: an object, or pairs where a name came twice."""
+    pairs = message.header_pairs()
+    named = dict(pairs)
+    told = named if len(named) == len(pairs) else pairs
+    text = msgspec.json.encode(told).decode()
+    if "\\u0000" not in text:
+        return text
+    # jsonb refuses NUL.
+    visible = tuple((name.replace("\x00", "␀"), value.replace("\x00", "␀")) for name, value in pairs)
+    return msgspec.json.encode(dict(visible) if told is named else visible).decode()
+
+
+def _plain(text: str) -> str:
+    """Text that no envelope check has seen, without characters that stand for something in a batch."""
+    return CONTROL.sub("␀", text) if CONTROL.search(text) else text
+
+
 def _rows_of(batch: Prepared, indexes: Sequence[int]) -> list[str]:
     return _rows([batch.events[n] for n in indexes], [batch.origins[n] for n in indexes], batch.origin_id)
 
@@ -312,8 +331,7 @@ class _Tails(dict[tuple[str, int | None], str]):
 
     def __missing__(self, place: tuple[str, int | None]) -> str:
         topic, partition = place
-        # No envelope check has seen the topic's name.
-        plain = CONTROL.sub("␀", topic) or NULL
+        plain = _plain(topic) or NULL
         tail = f"{self.origin}\x1f{plain}\x1f{NULL if partition is None else partition}"
         self[place] = tail
         return tail

@@ -59,7 +59,8 @@ class Outbox:
     def publish(self, messages: Sequence[OutgoingMessage]) -> None:
         """Write them to the outbox, all or none; see Adapter.publish."""
         rows = [
-            (message.topic, message.key, Jsonb(message.headers), _text(message.body)) for message in messages
+            (message.topic, message.key, Jsonb(dict(message.headers)), _text(message.body))
+            for message in messages
         ]
         with self._errors(), self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.executemany(

@@ -137,7 +137,7 @@ def test_large_messages_are_read_few_at_a_time(client, source, reader):
 def test_publishing_keeps_bytes_and_headers(client, source, reader):
     adapter = reader()
     stream = source.config["streams"][0]
-    adapter.publish([OutgoingMessage(b"\x00\xff", stream, {"eventhub-retry-of": "7"})])
+    adapter.publish([OutgoingMessage(b"\x00\xff", stream, (("eventhub-retry-of", "7"),))])
     [message] = adapter.poll(10, 0)
     assert (message.body, message.headers) == (b"\x00\xff", {"eventhub-retry-of": "7"})
 

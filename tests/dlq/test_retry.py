@@ -279,7 +279,7 @@ def test_an_outcome_that_comes_before_the_mark_is_kept(
     letter = letter_of(shop_dead_letters, service_failure(1))
 
     def publish_and_fail_at_once(source: Source, messages: Any) -> None:
-        new = service_failure(1, origin_key="redis:quick", headers=messages[0].headers)
+        new = service_failure(1, origin_key="redis:quick", headers=dict(messages[0].headers))
         with transaction.atomic():
             intake.record(source, [new])
 

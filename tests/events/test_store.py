@@ -61,6 +61,25 @@ def test_every_column_comes_back_as_it_went_in(expect_duplicates):
 
 
 @pytest.mark.django_db
+def test_the_key_and_the_headers_of_the_message_come_back_as_they_came(expect_duplicates):
+    origins = [
+        Message(b"", "orders", "1", "k1", {"x-a": "tab\t\\u0000 \x00"}, "key\x1f\n"),
+        Message(b"", "orders", "2", "k2", {"x-a": "2"}, raw_headers=(("X-A", "1"), ("X-A", "2"))),
+        Message(b"", "orders", "3", "k3"),
+    ]
+    batch = store.prepare([event(), event("e-2"), event("e-3")], origins, origin_id=None)
+    partitions.ensure([NOON.date()])
+    with transaction.atomic():
+        store.append(batch, expect_duplicates=expect_duplicates)
+    rows = Event.objects.order_by("event_id").values_list("message_key", "headers")
+    assert list(rows) == [
+        ("key␀␀", {"x-a": "tab\t\\u0000 ␀"}),
+        (None, [["X-A", "1"], ["X-A", "2"]]),
+        (None, None),
+    ]
+
+
+@pytest.mark.django_db
 def test_what_is_absent_is_null_and_json_null_is_json(expect_duplicates):
     append(event(), expect_duplicates=expect_duplicates)
     row = Event.objects.get()

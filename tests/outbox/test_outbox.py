@@ -114,7 +114,7 @@ def test_lag_counts_what_waits_by_topic(reader):
 
 def test_a_retry_is_written_to_the_outbox_and_what_is_not_text_is_refused(reader):
     adapter = reader()
-    adapter.publish([OutgoingMessage(b"{}", "orders", {"eventhub-attempt": "2"})])
+    adapter.publish([OutgoingMessage(b"{}", "orders", (("eventhub-attempt", "2"),))])
     assert OutboxMessage.objects.get().headers == {"eventhub-attempt": "2"}
     with pytest.raises(BrokerError, match="UTF-8"):
         adapter.publish([OutgoingMessage(b"\xff", "orders")])

@@ -35,6 +35,8 @@ def event(event_id: str, event_type: str = "order.placed", seconds: float = 0, *
         "stream_version": None,
         "data": text,
         "data_bytes": len(text),
+        "message_key": None,
+        "headers": None,
         "metadata": "{}",
         "origin_id": None,
         "origin_topic": None,
