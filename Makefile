@@ -5,7 +5,7 @@
 #   make bench ONLY=name      one benchmark; without ONLY, all
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit chaos lint format bench vendor services-up services-down environment environment-dev
+.PHONY: help run test test-unit chaos lint format bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
 
 IN := .venv/bin
 ARGS ?=
@@ -18,14 +18,14 @@ help: ## what there is
 run: environment ## run EventHub on this machine; Ctrl-C stops it
 	@exec $(IN)/python manage.py up --end-with-parent
 
-test: environment-dev ## every test a clean machine can run
+test: environment-dev brokers ## every test a clean machine can run
 	@scripts/chromium
 	$(IN)/pytest -m "not chaos" $(ARGS)
 
 test-unit: environment-dev ## the fast ones, under a minute
 	$(IN)/pytest -m "not chaos and not e2e and not product and not slow and not integration" $(ARGS)
 
-chaos: environment-dev ## the long ones, which kill processes
+chaos: environment-dev brokers ## the long ones, which kill processes
 	$(IN)/pytest -m chaos $(ARGS)
 
 lint: environment-dev ## format, lint, types, layers, migrations, configuration
@@ -41,15 +41,31 @@ bench: environment-dev ## benchmarks; appends to var/bench.jsonl
 vendor: environment ## fetch the browser's assets again (needs npm)
 	$(IN)/python scripts/vendor
 
-services-up: ## start PostgreSQL, Redis, RabbitMQ, Kafka and ElasticMQ with Docker
+# Natively, on loopback, on ports of their own, under var/services. What the environment names (KAFKA_BOOTSTRAP_SERVERS,
+# RABBITMQ_URL, SQS_ENDPOINT_URL) is used instead. Without this, a test run starts what it needs by itself.
+services-up: environment-dev brokers ## start Kafka, RabbitMQ and ElasticMQ for tests and benchmarks; says how to reach them
+	@$(IN)/python -m tests.services up
+
+services-status: environment-dev ## which of them run, and how to reach them
+	@$(IN)/python -m tests.services status
+
+services-down: environment-dev ## stop them; their data stays under var/services
+	@$(IN)/python -m tests.services down
+
+compose-up: ## start PostgreSQL, Redis, RabbitMQ, Kafka and ElasticMQ with Docker
 	@scripts/docker-compose up --detach --wait $(SERVICES)
 	@echo
 	@echo "Use them with:"
 	@echo "  DATABASE_URL=postgresql://eventhub:eventhub@127.0.0.1:5432/eventhub REDIS_URL=redis://127.0.0.1:6379/0 make run"
 	@echo "RabbitMQ as Celery's broker: CELERY_BROKER_URL=amqp://eventhub:eventhub@127.0.0.1:5672//"
+	@echo "For tests: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092 RABBITMQ_URL=amqp://eventhub:eventhub@127.0.0.1:5672/ \"
+	@echo "  RABBITMQ_MANAGEMENT_URL=http://eventhub:eventhub@127.0.0.1:15672 SQS_ENDPOINT_URL=http://127.0.0.1:9324 make test"
 
-services-down: ## stop them; their data stays in Docker's volumes
+compose-down: ## stop them; their data stays in Docker's volumes
 	@scripts/docker-compose stop $(SERVICES)
+
+brokers:
+	@scripts/brokers
 
 environment:
 	@scripts/environment base

@@ -14,6 +14,7 @@ import pytest
 
 from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
+from tests.services.processes import kill_all_below
 
 PREFIX = "eventhub-tests-"
 
@@ -61,4 +62,5 @@ def _remove_what_killed_runs_left() -> None:
         if pid.isdigit() and not psutil.pid_exists(int(pid)) and folder.owner() == Path.home().owner():
             EmbeddedPostgres(folder / "postgres").stop()
             EmbeddedRedis(folder / "redis").stop()
+            kill_all_below(folder)
             shutil.rmtree(folder, ignore_errors=True)

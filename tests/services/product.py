@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import psutil
 from eventhub.running.leftovers import MARK, end_leftovers
 from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
+from tests.services.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 # Logs and screenshots of the last run, for who wants to see what a test saw.
@@ -177,12 +177,6 @@ def product_folder() -> Iterator[Path]:
         EmbeddedRedis(folder / "redis").stop()
         EmbeddedPostgres(folder / "postgres").stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _command(process: psutil.Process) -> list[str]:
