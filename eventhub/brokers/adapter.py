@@ -1,6 +1,6 @@
 """The small interface behind which every broker stands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -14,6 +14,16 @@ from eventhub.events.message import Message, OutgoingMessage
 
 class BrokerError(Exception):
     """The broker refused or could not be reached. The text says what to do."""
+
+
+class Refused(BrokerError):
+    """The broker took some messages and refused others: what was refused is surely not out, the rest is confirmed."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        """`reasons`: by the message's index in what was given to `publish`, why the broker refused it."""
+        self.reasons = dict(reasons)
+        others = f" (and {len(self.reasons) - 1:,} more)" if len(self.reasons) > 1 else ""
+        super().__init__(f"{next(iter(self.reasons.values()))}{others}")
 
 
 class BadConfig(BrokerError):
@@ -34,6 +44,16 @@ class Lag(msgspec.Struct, frozen=True):
     oldest_age: timedelta | None = None
 
 
+class Place(msgspec.Struct, frozen=True):
+    """What a broker tells of the place where a message would go; None where it cannot tell."""
+
+    exists: bool | None = None
+    # How many consumer groups, queues or consumers read it now.
+    readers: int | None = None
+    # What else a person should know before sending there, as a sentence; empty when there is nothing.
+    note: str = ""
+
+
 class Adapter(Protocol):
     """One connection to one broker for one Source. Not shared between threads."""
 
@@ -50,10 +70,17 @@ class Adapter(Protocol):
         """Tell the broker that `batch` is safely stored. Raises BrokerError."""
 
     def publish(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Publish; returns only after the broker confirmed all of them. Raises BrokerError."""
+        """Publish, in this order for each key; returns only after the broker confirmed all of them.
+
+        Raises Refused when the broker confirmed some and refused others (no such topic, too large, unroutable), and
+        any other BrokerError when it cannot be told which of them are out: the connection broke.
+        """
 
     def lag(self) -> list[Lag]:
         """What waits now, for every topic of the source. Raises BrokerError."""
+
+    def place_of(self, message: OutgoingMessage) -> Place:
+        """What is there where `message` would go, asked without sending anything. Raises BrokerError."""
 
     def close(self) -> None:
         """Let go of the connection. Never raises."""

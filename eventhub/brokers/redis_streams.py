@@ -15,7 +15,7 @@ import msgspec
 import redis
 from django.conf import settings
 
-from eventhub.brokers.adapter import BrokerError, Lag
+from eventhub.brokers.adapter import BrokerError, Lag, Place, Refused
 from eventhub.brokers.config import RedisConfig, read_config
 from eventhub.brokers.models import Source
 from eventhub.events.message import Message, OutgoingMessage, lower_headers
@@ -92,7 +92,14 @@ class RedisStreams:
             for message in messages:
                 fields = [part for name, value in message.headers for part in (name, value)]
                 pipeline.execute_command("XADD", message.topic, "*", "body", message.body, *fields)
-            pipeline.execute()
+            replies = pipeline.execute(raise_on_error=False)
+        refused = {
+            n: f"Redis refused: {reply}"
+            for n, reply in enumerate(replies)
+            if isinstance(reply, redis.ResponseError)
+        }
+        if refused:
+            raise Refused(refused)
 
     def lag(self) -> list[Lag]:
         """What waits for every consumer group of the streams, not only for this one; see Adapter.lag."""
@@ -103,6 +110,20 @@ class RedisStreams:
                 for stream in self._streams
                 for group in (self._redis.xinfo_groups(stream) if self._redis.exists(stream) else [])
             ]
+
+    def place_of(self, message: OutgoingMessage) -> Place:
+        """Whether the stream is there and how many groups read it; see Adapter.place_of."""
+        with self._errors():
+            kind = self._redis.type(message.topic)
+            if kind == b"none":
+                return Place(
+                    exists=False, readers=0, note="Redis makes the stream when something is published to it."
+                )
+            if kind != b"stream":
+                return Place(
+                    exists=False, note=f"The key {message.topic} holds a {kind.decode()}, not a stream."
+                )
+            return Place(exists=True, readers=len(self._redis.xinfo_groups(message.topic)))
 
     def close(self) -> None:
         """Let go of the connections."""

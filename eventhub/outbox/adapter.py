@@ -14,7 +14,7 @@ import psycopg
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from eventhub.brokers.adapter import BrokerError, Lag
+from eventhub.brokers.adapter import BrokerError, Lag, Place
 from eventhub.brokers.config import OutboxConfig, read_config
 from eventhub.brokers.models import Source
 from eventhub.events.message import Message, OutgoingMessage
@@ -87,6 +87,10 @@ class Outbox:
             else set()
         )
         return found + [Lag(topic=topic, group="relay", messages=0) for topic in sorted(idle)]
+
+    def place_of(self, message: OutgoingMessage) -> Place:
+        """The outbox takes every topic, and its relay is its one reader; see Adapter.place_of."""
+        return Place(exists=True, readers=1)
 
     def close(self) -> None:
         """Let go of the connection, and of the lock with it."""

@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 
 from eventhub.brokers import redis_streams
-from eventhub.brokers.adapter import BadConfig, BrokerError, open_adapter
+from eventhub.brokers.adapter import BadConfig, BrokerError, Place, Refused, open_adapter
 from eventhub.brokers.models import Kind, Source
 from eventhub.events.message import OutgoingMessage
 
@@ -185,3 +185,23 @@ def test_an_entry_id_that_is_no_time_does_not_harm(client, source, reader):
     client.xadd(source.config["streams"][0], {"body": "1"}, id="99999999999999999-0")
     [message] = reader().poll(10, 0)
     assert message.timestamp is None
+
+
+def test_what_redis_refuses_is_told_apart_from_what_it_took(client, source, reader):
+    name = source.config["streams"][0]
+    client.set(f"{name}.text", "not a stream")
+    with pytest.raises(Refused) as refusal:
+        reader().publish(
+            [OutgoingMessage(b"a", name), OutgoingMessage(b"b", f"{name}.text"), OutgoingMessage(b"c", name)]
+        )
+    assert list(refusal.value.reasons) == [1]
+    assert "wrong kind of value" in str(refusal.value)
+    assert client.xlen(name) == 2
+
+
+def test_a_place_says_whether_it_is_there_and_who_reads_it(client, source, reader):
+    name = source.config["streams"][0]
+    there = OutgoingMessage(b"", name)
+    assert reader().place_of(there).exists is False
+    client.xgroup_create(name, "shipping", mkstream=True)
+    assert reader().place_of(there) == Place(exists=True, readers=1)
