@@ -5,16 +5,17 @@ from datetime import UTC, datetime, timedelta
 from dlq.formats import read_death
 from dlq.intake import NewLetter
 from dlq.models import Reason
-from eventhub.events.decoding import decode
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
+from eventhub.events.reading import Reader
 
 # A clock that is further ahead than this is not believed.
 MAX_AHEAD = timedelta(minutes=5)
+PLAIN = Reader()
 
 
-def read(message: Message) -> NewLetter:
-    """The letter that `message`, of a source with role "dead letters", is. Never raises.
+def read(message: Message, reader: Reader = PLAIN) -> NewLetter:
+    """The letter that `message`, of a source with role "dead letters", is; `reader` reads the event in it.
 
     What the headers do not tell stays empty; the event's fields are there when the body is an event.
     """
@@ -24,7 +25,7 @@ def read(message: Message) -> NewLetter:
         reason=Reason.SERVICE,
         error_class=death.error_class,
         error_message=death.error_message or "The dead letter does not say what went wrong.",
-        event=_event(message),
+        event=_event(message, reader),
         failed_in=death.failed_in,
         stack=death.stack,
         attempts=death.attempts,
@@ -33,9 +34,9 @@ def read(message: Message) -> NewLetter:
     )
 
 
-def _event(message: Message) -> Event | None:
+def _event(message: Message, reader: Reader) -> Event | None:
     try:
-        return decode(message)
+        return reader.read(message)
     except Undecodable:
         return None
 

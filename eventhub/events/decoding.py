@@ -1,6 +1,6 @@
 """The front door for messages: which envelope is it, and what event does it hold?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from django.conf import settings
@@ -10,14 +10,18 @@ from eventhub.events import checks, cloudevents, native
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 
+# Reads JSON that is no event by itself, or raises Undecodable.
+Foreign = Callable[[Message], Event]
+
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_raw = msgspec.json.Decoder(Raw).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 
 
-def decode(message: Message) -> Event:
+def decode(message: Message, foreign: Foreign | None = None) -> Event:
     """Read the one event in `message`: native, or a CloudEvent in structured or binary mode.
 
+    `foreign` is asked for JSON that is neither: an object with other fields than a native event's, or no object.
     Raises Undecodable, and nothing else, whatever the bytes are.
     """
     if len(message.body) > settings.INGEST_MAX_BODY_BYTES:
@@ -34,7 +38,7 @@ def decode(message: Message) -> Event:
             return native.decode(text, message)
         except msgspec.ValidationError:
             # Not just the known fields with the right types: a CloudEvent, other fields as well, or a mistake.
-            return _decode_object(text, message)
+            return _decode_object(text, message, foreign)
     except UnicodeDecodeError as error:
         raise Undecodable(
             "NotUtf8", f"The body is not UTF-8: byte {error.start:,} is 0x{message.body[error.start]:02x}."
@@ -69,13 +73,17 @@ def split(message: Message) -> Sequence[Message]:
     ]
 
 
-def _decode_object(text: str, message: Message) -> Event:
+def _decode_object(text: str, message: Message, foreign: Foreign | None) -> Event:
     if not text.lstrip().startswith("{"):
         _decode_raw(text)  # raises, with a better reason, when it is not JSON at all
+        if foreign:
+            return foreign(message)
         raise Undecodable("NotAnObject", "The body is JSON but not an object; an event is a JSON object.")
     fields = _decode_fields(text)
     if "specversion" in fields:
         return cloudevents.decode_structured(fields, message)
+    if foreign:
+        return foreign(message)
     if "event_type" in fields:
         return native.decode_fields(fields, text, message)
     raise Undecodable(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from eventhub.brokers.adapter import BadConfig
 from eventhub.brokers.models import Kind, Source
 from eventhub.events import cloudevents, decoding
 from eventhub.events.correlation import HEADERS
@@ -144,5 +145,8 @@ def _pipeline(source: Source) -> Pipeline:
     if key not in _pipelines:
         for old in [old for old in _pipelines if old[0] == source.pk]:
             _pipelines.pop(old, None)
-        _pipelines[key] = Pipeline(source)
+        try:
+            _pipelines[key] = Pipeline(source)
+        except BadConfig as error:
+            raise Refused(503, f"{error} An operator can change it in the admin.") from error
     return _pipelines[key]

@@ -15,7 +15,8 @@ from dlq.headers import RETRY_OF
 from dlq.intake import NewLetter
 from dlq.models import Reason
 from eventhub.brokers.models import Kind, Role, Source
-from eventhub.events import decoding, partitions, store
+from eventhub.brokers.reading import reader_of
+from eventhub.events import partitions, store
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 from eventhub.events.store import Outcome
@@ -56,10 +57,14 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Pipeline:
-    """The stages for one Source. `prepare` and `write` may run in two threads, each always in the same one."""
+    """The stages for one Source. `prepare` and `write` may run in two threads, each always in the same one.
+
+    Raises BadConfig when the source's messages cannot be read as it is configured.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._reader = reader_of(source)
         self._validators = Validators()
         self._seen = SeenTypes()
         self._expect_duplicates = False
@@ -70,11 +75,11 @@ class Pipeline:
         A message that is a JSON array holds one event in each element.
         """
         if self.source.role == Role.DEAD_LETTERS:
-            letters = [dead_letter_queues.read(message) for message in messages]
+            letters = [dead_letter_queues.read(message, self._reader) for message in messages]
             return self._batch(messages, [], [], [], letters)
         if all(message.body[:1] == b"{" for message in messages):
             return self.prepare_each(messages)
-        parts = [part for message in messages for part in decoding.split(message)]
+        parts = [part for message in messages for part in self._reader.split(message)]
         return msgspec.structs.replace(self.prepare_each(parts), messages=messages)
 
     def prepare_each(self, messages: Sequence[Message]) -> Batch:
@@ -84,10 +89,10 @@ class Pipeline:
         origins: list[Message] = []
         invalid: list[bool] = []
         refused: list[NewLetter] = []
-        check = self._validators.check
+        check, read = self._validators.check, self._reader.read
         for message in messages:
             try:
-                event = decoding.decode(message)
+                event = read(message)
             except Undecodable as error:
                 refused.append(NewLetter(message, Reason.UNDECODABLE, error.kind, error.reason))
                 continue

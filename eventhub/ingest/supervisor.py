@@ -86,7 +86,7 @@ class Supervisor:
     @staticmethod
     def _is_reconfigured(before: Source, now: Source) -> bool:
         def of(source: Source) -> tuple[object, ...]:
-            return (source.name, source.kind, source.role, source.config)
+            return (source.name, source.kind, source.role, source.config, source.secrets, source.mapping)
 
         return of(before) != of(now)
 
