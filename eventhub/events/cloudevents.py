@@ -72,7 +72,7 @@ def _event(attributes: dict[str, str | None], data: str, message: Message) -> Ev
     correlation_id = (
         attributes.get("correlationid")
         or correlation.trace_id(attributes.get("traceparent"))
-        or correlation.from_headers(message.headers)
+        or correlation.from_message(message)
     )
     time = attributes.get("time")
     occurred_at = _time(time) if time else message.timestamp

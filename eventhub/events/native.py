@@ -79,8 +79,8 @@ def _event(native: NativeEvent, text: str, message: Message) -> Event:
         checks.refuse_nul(text)
         _refuse_control_characters(native, metadata)
     correlation_id = metadata.correlation_id
-    if not correlation_id and message.headers:
-        correlation_id = checks.field("correlation id", correlation.from_headers(message.headers))
+    if not correlation_id and (message.headers or message.properties):
+        correlation_id = checks.field("correlation id", correlation.from_message(message))
     occurred_at = native.timestamp or message.timestamp
     if occurred_at is None:
         raise Undecodable("MissingField", "timestamp is missing, and the broker does not tell one either.")

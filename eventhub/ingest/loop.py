@@ -76,6 +76,10 @@ class SourceLoop:
         backoff = Backoff()
         with ThreadPoolExecutor(1, thread_name_prefix=f"write {self.source.name}") as writer:
             while not self._stop.is_set():
+                if self._pause.is_set():
+                    self.state = State.PAUSED
+                    self._stop.wait(PAUSED_LOOK_EVERY_S)
+                    continue
                 try:
                     self._read(writer, backoff)
                 except Exception as error:  # noqa: BLE001 - whatever it was, it is reported and the loop begins again
@@ -86,19 +90,14 @@ class SourceLoop:
         self.state = State.STOPPED
 
     def _read(self, writer: ThreadPoolExecutor, backoff: Backoff) -> None:
+        """Until told to stop or to pause. A broker would take a connection that nobody serves for dead."""
         close_old_connections()
         writer.submit(close_old_connections).result()
         adapter = open_adapter(self.source, self.consumer)
         pipeline = Pipeline(self.source)
         in_work: InWork | None = None
         try:
-            while not self._stop.is_set():
-                if self._pause.is_set():
-                    self._finish(adapter, in_work)
-                    in_work = None
-                    self.state = State.PAUSED
-                    self._stop.wait(PAUSED_LOOK_EVERY_S)
-                    continue
+            while not (self._stop.is_set() or self._pause.is_set()):
                 # With a batch in work there is something to do besides waiting for messages.
                 messages = adapter.poll(settings.INGEST_BATCH_SIZE, 0 if in_work else POLL_TIMEOUT_S)
                 self.state = State.RUNNING

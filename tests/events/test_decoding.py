@@ -2,6 +2,7 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +106,18 @@ def test_cloudevent_data_in_base64_becomes_json_where_it_is_declared_so():
     assert decode(message(CLOUD | {"data_base64": "eyJhIjoxfQ=="})).data == '{"a":1}'
     png = CLOUD | {"datacontenttype": "image/png", "data_base64": "iVBORw0KGgo="}
     assert decode(message(png)).data == '"iVBORw0KGgo="'
+
+
+@pytest.mark.parametrize("bare", [{"event_type": "a"}, CLOUD], ids=["native", "CloudEvent"])
+def test_correlation_falls_back_to_the_property_of_amqp_which_a_conversation_does_not_outrank(bare):
+    amqp = msgspec.structs.replace(message(bare), properties={"correlation_id": "amqp-7"})
+    assert decode(amqp).correlation_id == "amqp-7"
+    within = msgspec.structs.replace(amqp, headers={"nservicebus.conversationid": "n-1"})
+    assert decode(within).correlation_id == "amqp-7"
+    told = msgspec.structs.replace(amqp, headers={"x-correlation-id": "x-1"})
+    assert decode(told).correlation_id == "x-1"
+    conversation = msgspec.structs.replace(message(bare), headers={"nservicebus.conversationid": "n-1"})
+    assert decode(conversation).correlation_id == "n-1"
 
 
 def test_correlation_falls_back_to_traceparent_and_to_headers():

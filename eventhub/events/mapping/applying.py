@@ -70,7 +70,7 @@ def apply(message: Message, mapping: Mapping) -> Event:
         event_version=text_of("event_version"),
         source=text_of("source"),
         correlation_id=text_of("correlation_id")
-        or checks.field("correlation id", correlation.from_headers(message.headers)),
+        or checks.field("correlation id", correlation.from_message(message)),
         causation_id=text_of("causation_id"),
         stream=text_of("stream"),
         stream_version=_count(fields.get("stream_version"), value("stream_version")),

@@ -143,11 +143,7 @@ def _for_want_of_better(field: str, candidates: list[_Candidate], total: int) ->
         name = plain(candidate.names[-1])
         thing = _THING_ID.fullmatch(name)
         values = [value for value in candidate.values if KNOWN["stream"].holds(value)]
-        if (
-            not thing
-            or candidate.is_header
-            or len(values) < total * LEAST_PRESENT
-        ):
+        if not thing or candidate.is_header or len(values) < total * LEAST_PRESENT:
             continue
         words = f"{candidate.expression} is the id of what the messages are about ({thing['thing']})"
         if field == "stream":
