@@ -67,6 +67,11 @@ class ElasticMQServer(Server[SqsAddress]):
     def named_in_environment() -> SqsAddress | None:
         return SqsAddress.from_environment()
 
+    @staticmethod
+    def require() -> None:
+        java()
+        class_path("elasticmq")
+
     def _launch(self) -> None:
         config = self.folder / "elasticmq.conf"
         config.write_text(CONFIG.format(port=self.ports["sqs"], folder=self.folder))

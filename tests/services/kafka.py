@@ -133,6 +133,11 @@ class KafkaServer(Server[KafkaAddress]):
     def named_in_environment() -> KafkaAddress | None:
         return KafkaAddress.from_environment()
 
+    @staticmethod
+    def require() -> None:
+        java()
+        class_path("kafka")
+
     def _launch(self) -> None:
         ports = self.ports
         if not (self.folder / "certificates").exists():

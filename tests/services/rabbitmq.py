@@ -91,10 +91,12 @@ class RabbitServer(Server[RabbitAddress]):
     def named_in_environment() -> RabbitAddress | None:
         return RabbitAddress.from_environment()
 
+    @staticmethod
+    def require() -> None:
+        _server_script()
+        _epmd()
+
     def _launch(self) -> None:
-        server, epmd = _server_script(), shutil.which("epmd")
-        if epmd is None:
-            raise Unavailable("Erlang's epmd is not on the PATH")
         ports = self.ports
         for name, text in {
             "rabbitmq.conf": CONFIG.format(**ports, user=USER, password=PASSWORD),
@@ -104,9 +106,9 @@ class RabbitServer(Server[RabbitAddress]):
         }.items():
             (self.folder / name).write_text(text)
         # Else the node would start one that outlives it, and on every interface.
-        self._run([epmd, "-port", str(ports["epmd"]), "-address", "127.0.0.1"], name="epmd")
+        self._run([_epmd(), "-port", str(ports["epmd"]), "-address", "127.0.0.1"], name="epmd")
         self._run(
-            [server],
+            [_server_script()],
             HOME=str(self.folder),  # the cookie is there
             ERL_EPMD_ADDRESS="127.0.0.1",
             ERL_EPMD_PORT=str(ports["epmd"]),
@@ -142,4 +144,11 @@ def _server_script() -> Path | str:
     found = behind if behind.exists() else shutil.which("rabbitmq-server")
     if found is None:
         raise Unavailable("there is no RabbitMQ; install it (on Debian: scripts/brokers as root)")
+    return found
+
+
+def _epmd() -> str:
+    found = shutil.which("epmd")
+    if found is None:
+        raise Unavailable("Erlang's name server, epmd, is not on the PATH (on Debian it is in erlang-base)")
     return found

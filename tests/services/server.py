@@ -66,12 +66,18 @@ class Server(ABC, Generic[A]):
     def named_in_environment() -> A | None:
         """The address of a server that is to be used instead of one of our own."""
 
+    @staticmethod
+    @abstractmethod
+    def require() -> None:
+        """Fetch what it needs and may fetch. Raises Unavailable for what this machine lacks."""
+
     def start(self) -> Self:
         """Start it, or take the one that runs in this folder; returns when it serves.
 
         Raises Unavailable or ServerFailed.
         """
         if not self.is_running():
+            self.require()
             self.kill()  # what it left, had it died halfway
             self.folder.mkdir(parents=True, exist_ok=True)
             self._choose_ports()
