@@ -45,6 +45,7 @@ def _number(name: str, default: int) -> int:
 
 DEBUG = _flag("DEBUG", False)
 SECRET_KEY = _env.get("SECRET_KEY", "")  # eventhub.running.checks explains what to do when it is empty
+SECRETS_KEYS = _list("SECRETS_KEYS")  # encrypt the secrets of sources; see eventhub/brokers/secrets/keys.py
 ENVIRONMENT_NAME = _env.get("ENVIRONMENT_NAME", "local")
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
@@ -219,7 +220,12 @@ X_FRAME_OPTIONS = "DENY"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "eventhub.brokers.secrets.scrubbing.Formatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
     "root": {"handlers": ["stderr"], "level": _env.get("LOG_LEVEL", "INFO")},
     "loggers": {

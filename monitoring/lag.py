@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from eventhub.brokers.adapter import BrokerError, Lag, is_polled, open_adapter
 from eventhub.brokers.models import Source
+from eventhub.brokers.secrets.scrubbing import scrub
 from monitoring.models import LagProbe, LagSample
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def _store(source: Source, asked: Future[list[Lag]] | None, timeout_s: float, no
             error = str(failure)
         except Exception as failure:  # whatever an adapter raises, the other sources are told
             log.exception("Asking %s for its lag failed", source.name)
-            error = f"{type(failure).__name__}: {failure}"
+            error = scrub(f"{type(failure).__name__}: {failure}")
     LagSample.objects.bulk_create(
         LagSample(
             at=now,

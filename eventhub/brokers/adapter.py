@@ -9,11 +9,15 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from eventhub.brokers.models import Source
+from eventhub.brokers.secrets.scrubbing import scrub
 from eventhub.events.message import Message, OutgoingMessage
 
 
 class BrokerError(Exception):
-    """The broker refused or could not be reached. The text says what to do."""
+    """The broker refused or could not be reached. The text says what to do, and holds no secret of a source."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(scrub(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class Refused(BrokerError):

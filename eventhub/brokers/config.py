@@ -18,6 +18,7 @@ from eventhub.brokers.configs import (
     SqsConfig,
 )
 from eventhub.brokers.models import Source
+from eventhub.brokers.secrets import keeping, keys
 
 __all__ = [
     "HttpConfig",
@@ -40,17 +41,29 @@ def read_config(source: Source) -> Config: ...
 @overload
 def read_config(source: Source, expected: type[C]) -> C: ...
 def read_config(source: Source, expected: type[C] | None = None) -> Config | C:
-    """The checked config of `source`; `expected` is for callers that know the kind and want its type.
+    """The checked config of `source` with its secrets; `expected` is for callers that want the type of its kind.
 
     Raises BadConfig, which names the key and what it should hold.
     """
-    config = parse_config(source.kind, source.config)
+    config = parse_config(source.kind, _whole(source))
     if expected is not None and not isinstance(config, expected):
         wanted = next(kind for kind, struct in CONFIGS.items() if struct is expected)
         raise BadConfig(
             f"The source {source.name!r} is of kind '{source.kind}'; this needs one of '{wanted}'."
         )
     return config
+
+
+def _whole(source: Source) -> Any:
+    try:
+        return keeping.whole_config(source)
+    except keys.Unreadable:
+        raise BadConfig(
+            f"The secrets of the source {source.name!r} cannot be read with the keys of SECRETS_KEYS. Enter them again "
+            "on its page (Edit), or put back the key that they were encrypted with."
+        ) from None
+    except keys.BadKey as error:
+        raise BadConfig(str(error)) from None
 
 
 def parse_config(kind: str, value: Any) -> Config:

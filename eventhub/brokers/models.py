@@ -1,22 +1,11 @@
+from typing import Any
+
 from django.db import models
 
+from eventhub.brokers.kinds import Kind, Role
+from eventhub.brokers.secrets import keeping
 
-class Kind(models.TextChoices):
-    """The brokers there are adapters for; `http` sources are written to, not polled."""
-
-    KAFKA = "kafka", "Kafka"
-    RABBITMQ = "rabbitmq", "RabbitMQ"
-    SQS = "sqs", "Amazon SQS"
-    REDIS = "redis", "Redis Streams"
-    OUTBOX = "outbox", "PostgreSQL outbox"
-    HTTP = "http", "HTTP API"
-
-
-class Role(models.TextChoices):
-    """What the messages of a source are."""
-
-    EVENTS = "events", "events"
-    DEAD_LETTERS = "dead_letters", "another service's dead letters"
+__all__ = ["Kind", "Role", "Source", "SourceStatus", "State"]
 
 
 class Source(models.Model):
@@ -48,6 +37,15 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; what is secret in the config moves to the secrets first, encrypted."""
+        fields = kwargs.get("update_fields")
+        if fields is None or "config" in fields:
+            keeping.move(self)
+            if fields is not None:
+                kwargs["update_fields"] = {*fields, "secrets"}
+        super().save(*args, **kwargs)
 
 
 class State(models.TextChoices):

@@ -50,9 +50,10 @@ class RedisStreams:
         self._own_pending = dict.fromkeys(self._streams, "0")
         self._look_for_abandoned_at = monotonic() + LOOK_FOR_ABANDONED_EVERY_S
         url = config.url or settings.REDIS_URL
+        password = {"password": config.password} if config.url and config.password else {}
         # RESP2 and undecoded: replies stay plain lists of bytes.
         self._redis: Any = redis.Redis.from_url(
-            url, protocol=2, socket_timeout=20, socket_connect_timeout=5, health_check_interval=30
+            url, protocol=2, socket_timeout=20, socket_connect_timeout=5, health_check_interval=30, **password
         )
         # redis-py turns replies of these commands into dictionaries; the raw lists are half the work.
         for command in ("XREADGROUP", "XAUTOCLAIM"):

@@ -8,6 +8,7 @@ from django.db import connections
 
 from eventhub.brokers.adapter import BrokerError, Lag, is_polled, open_adapter
 from eventhub.brokers.models import Source
+from eventhub.brokers.secrets.scrubbing import scrub
 
 TIMEOUT_S = 8.0
 
@@ -50,7 +51,7 @@ def _try(source: Source) -> Report:
     except BrokerError as error:
         return Report(False, str(error))
     except Exception as error:  # noqa: BLE001 - what an adapter did not foresee is what the person wants to read
-        return Report(False, f"{type(error).__name__}: {error}")
+        return Report(False, scrub(f"{type(error).__name__}: {error}"))
     finally:
         connections.close_all()  # nobody else closes a thread's connection
     took_ms = round(1000 * (monotonic() - started))

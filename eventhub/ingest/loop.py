@@ -12,6 +12,7 @@ from django.db import close_old_connections, connection
 
 from eventhub.brokers.adapter import Adapter, open_adapter
 from eventhub.brokers.models import Source, State
+from eventhub.brokers.secrets.scrubbing import scrub
 from eventhub.ingest.backoff import Backoff
 from eventhub.ingest.pipeline import Batch, Pipeline, Written
 
@@ -129,6 +130,6 @@ class SourceLoop:
     def _note_failure(self, error: Exception) -> None:
         self.state = State.FAILING
         self.restarts += 1
-        self.last_error = f"{type(error).__name__}: {error}"[:2000]
+        self.last_error = scrub(f"{type(error).__name__}: {error}")[:2000]
         self.last_error_at = datetime.now(UTC)
         log.warning("source %s failed and begins again: %s", self.source.name, self.last_error, exc_info=True)

@@ -10,6 +10,7 @@ from django.db import Error, close_old_connections, connection
 
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Source, SourceStatus, State
+from eventhub.brokers.secrets import keeping
 from eventhub.ingest.loop import SourceLoop
 
 log = logging.getLogger(__name__)
@@ -86,9 +87,9 @@ class Supervisor:
     @staticmethod
     def _is_reconfigured(before: Source, now: Source) -> bool:
         def of(source: Source) -> tuple[object, ...]:
-            return (source.name, source.kind, source.role, source.config, source.secrets, source.mapping)
+            return (source.name, source.kind, source.role, source.config, source.mapping)
 
-        return of(before) != of(now)
+        return of(before) != of(now) or not keeping.same_secrets(before, now)
 
     def _write_statuses(self) -> None:
         now = datetime.now(UTC)

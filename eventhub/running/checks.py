@@ -22,6 +22,8 @@ MEGABYTE = 1024 * 1024
 def connect() -> None:
     """Register the checks with Django."""
     register(check_secret_key, Tags.security)
+    register(check_secrets_keys, Tags.security)
+    register(check_secrets_have_a_key, Tags.security, deploy=True)
     for check in (check_database, check_addresses, check_ingest, check_retention, check_adapters):
         register(check)
 
@@ -40,6 +42,40 @@ def check_secret_key(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMe
             )
         ]
     return []
+
+
+def check_secrets_keys(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMessage]:
+    """The secrets of sources are encrypted with them."""
+    from eventhub.brokers.secrets import keys
+
+    found: list[CheckMessage] = []
+    for number, key in enumerate(settings.SECRETS_KEYS, 1):
+        try:
+            keys.check(key)
+        except keys.BadKey:
+            found.append(
+                Error(
+                    f"Key {number} of SECRETS_KEYS is not a key: it should be 32 bytes in URL-safe base64.",
+                    hint="To make one: python manage.py rotate_secrets --new-key",
+                    id="eventhub.E009",
+                )
+            )
+    return found
+
+
+def check_secrets_have_a_key(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMessage]:
+    """In production they want a key of their own, so that SECRET_KEY can be changed without losing them."""
+    if settings.SECRETS_KEYS:
+        return []
+    return [
+        Warning(
+            "SECRETS_KEYS is empty: the passwords of sources are encrypted with a key made from SECRET_KEY. Whoever "
+            "changes SECRET_KEY has to enter them again.",
+            hint="Set SECRETS_KEYS to what `python manage.py rotate_secrets --new-key` prints, keep a copy of it "
+            "apart from the backups, then run `python manage.py rotate_secrets`.",
+            id="eventhub.W009",
+        )
+    ]
 
 
 def check_database(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMessage]:

@@ -14,7 +14,7 @@ from eventhub.brokers.models import Kind, Source
 
 
 def test_what_is_left_out_has_its_default():
-    assert parse_config("redis", {"streams": ["a"]}) == RedisConfig(["a"], "eventhub", None, "0")
+    assert parse_config("redis", {"streams": ["a"]}) == RedisConfig(["a"], "eventhub", None, None, "0")
     assert parse_config("outbox", {}) == OutboxConfig([])
 
 

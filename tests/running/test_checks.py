@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from eventhub.brokers.secrets import keys
 from eventhub.running import checks
 from tests.services.product import ROOT
 
@@ -24,6 +25,8 @@ def ids(messages):
         (checks.check_ingest, "INGEST_MAX_BODY_BYTES", 10, "eventhub.E006"),
         (checks.check_ingest, "INGEST_MAX_BODY_BYTES", 10**9, "eventhub.W006"),
         (checks.check_retention, "EVENT_RETENTION_DAYS", -1, "eventhub.E007"),
+        (checks.check_secrets_keys, "SECRETS_KEYS", ["correct horse battery staple"], "eventhub.E009"),
+        (checks.check_secrets_have_a_key, "SECRETS_KEYS", [], "eventhub.W009"),
         (checks.check_adapters, "BROKER_ADAPTERS", {"x": "eventhub.brokers.nowhere.X"}, "eventhub.E008"),
         (checks.check_adapters, "BROKER_ADAPTERS", {"x": "nowhere.at.all.X"}, "eventhub.E008"),
     ],
@@ -67,7 +70,13 @@ def test_a_database_other_than_postgresql_is_refused():
 
 def test_a_production_configuration_has_no_findings():
     done = manage(
-        "check", "--deploy", "--fail-level", "WARNING", HTTPS="1", SECRET_KEY="k" * 25 + "abcdefgh" * 4
+        "check",
+        "--deploy",
+        "--fail-level",
+        "WARNING",
+        HTTPS="1",
+        SECRET_KEY="k" * 25 + "abcdefgh" * 4,
+        SECRETS_KEYS=keys.new_key(),
     )
     assert done.returncode == 0, done.stderr
 

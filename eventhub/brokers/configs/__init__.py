@@ -10,7 +10,7 @@ from eventhub.brokers.configs.outbox import OutboxConfig
 from eventhub.brokers.configs.rabbitmq import RabbitmqConfig
 from eventhub.brokers.configs.redis import RedisConfig
 from eventhub.brokers.configs.sqs import SqsConfig
-from eventhub.brokers.models import Kind
+from eventhub.brokers.kinds import Kind
 
 __all__ = [
     "CONFIGS",

@@ -1,5 +1,5 @@
-import msgspec
+from eventhub.brokers.configs.fields import BrokerConfig
 
 
-class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HttpConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     """Events sent to ``POST /api/events``: there is nothing to set."""

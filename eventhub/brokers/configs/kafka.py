@@ -1,15 +1,14 @@
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from eventhub.brokers.configs.fields import NonEmpty, Secret, described
+from eventhub.brokers.configs.fields import BrokerConfig, NonEmpty, Secret, described
 
 # "earliest", "latest", or a time in RFC 3339.
 START = r"^(earliest|latest|\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))$"
 
 
-class KafkaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KafkaConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     """Topics of a Kafka cluster, read as one consumer group."""
 
     bootstrap_servers: Annotated[
@@ -74,3 +73,7 @@ class KafkaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             'more settings of librdkafka as they are, e.g. {"client.rack": "a", "fetch.min.bytes": 1000}'
         ),
     ] = {}
+
+    def reads(self) -> list[str]:
+        """Topics, or the pattern of their names."""
+        return self.topics or [self.pattern or ""]

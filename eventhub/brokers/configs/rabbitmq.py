@@ -3,10 +3,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from eventhub.brokers.configs.fields import NonEmpty, Secret, described
+from eventhub.brokers.configs.fields import BrokerConfig, NonEmpty, Secret, described
 
 
-class RabbitmqConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RabbitmqConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     """A tap on an exchange by a queue of its own, or a queue that is there already."""
 
     url: Annotated[
@@ -73,3 +73,7 @@ class RabbitmqConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         NonEmpty | None, described("a client certificate in PEM, for mutual TLS")
     ] = None
     client_key: Annotated[Secret | None, described("the client certificate's private key in PEM")] = None
+
+    def reads(self) -> list[str]:
+        """The exchange, else the queue."""
+        return [self.exchange or self.queue or ""]

@@ -1,12 +1,11 @@
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
-from eventhub.brokers.configs.fields import NonEmpty, described
+from eventhub.brokers.configs.fields import BrokerConfig, NonEmpty, Secret, described
 
 
-class RedisConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RedisConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     """Redis Streams, read as one consumer group."""
 
     streams: Annotated[
@@ -18,8 +17,12 @@ class RedisConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[
         Annotated[str, Meta(pattern=r"^(rediss?|unix)://")] | None,
         described(
-            'the address, e.g. "redis://:password@host:6379/0"; left out, it is the installation\'s REDIS_URL'
+            'the address, e.g. "redis://host:6379/0" or "rediss://user@host:6379/0"; left out, it is the '
+            "installation's REDIS_URL"
         ),
+    ] = None
+    password: Annotated[
+        Secret | None, described("the password to sign in with, where the address needs one")
     ] = None
     start: Annotated[
         Annotated[str, Meta(pattern=r"^(0|\$|\d+(-\d+)?)$")],
@@ -28,3 +31,7 @@ class RedisConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             'or an entry id such as "1700000000000-0"'
         ),
     ] = "0"
+
+    def reads(self) -> list[str]:
+        """Streams."""
+        return self.streams

@@ -1,12 +1,11 @@
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
-from eventhub.brokers.configs.fields import NonEmpty, Secret, described
+from eventhub.brokers.configs.fields import BrokerConfig, NonEmpty, Secret, described
 
 
-class SqsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SqsConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     """Queues of Amazon SQS or of a server that speaks its API."""
 
     queues: Annotated[
@@ -49,3 +48,7 @@ class SqsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "default); it is extended while a batch is in work"
         ),
     ] = 60
+
+    def reads(self) -> list[str]:
+        """Queues."""
+        return self.queues
