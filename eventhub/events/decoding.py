@@ -6,7 +6,7 @@ import msgspec
 from django.conf import settings
 from msgspec import Raw
 
-from eventhub.events import checks, cloudevents, native
+from eventhub.events import aws_envelopes, checks, cloudevents, native
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 
@@ -19,9 +19,10 @@ _decode_array = msgspec.json.Decoder(list[Raw]).decode
 
 
 def decode(message: Message, foreign: Foreign | None = None) -> Event:
-    """Read the one event in `message`: native, or a CloudEvent in structured or binary mode.
+    """Read the one event in `message`: native, a CloudEvent in structured or binary mode, or from EventBridge; each
+    of them may have come through Amazon SNS.
 
-    `foreign` is asked for JSON that is neither: an object with other fields than a native event's, or no object.
+    `foreign` is asked for JSON that is neither native nor a CloudEvent: an object with other fields, or no object.
     Raises Undecodable, and nothing else, whatever the bytes are.
     """
     if len(message.body) > settings.INGEST_MAX_BODY_BYTES:
@@ -82,8 +83,12 @@ def _decode_object(text: str, message: Message, foreign: Foreign | None) -> Even
     fields = _decode_fields(text)
     if "specversion" in fields:
         return cloudevents.decode_structured(fields, message)
+    if aws_envelopes.is_notification(fields):
+        return _decode_published(aws_envelopes.unwrap(message), foreign)
     if foreign:
         return foreign(message)
+    if aws_envelopes.is_eventbridge(fields):
+        return aws_envelopes.eventbridge(fields, message)
     if "event_type" in fields:
         return native.decode_fields(fields, text, message)
     raise Undecodable(
@@ -91,6 +96,14 @@ def _decode_object(text: str, message: Message, foreign: Foreign | None) -> Even
         "The JSON object has neither event_type (a native event) nor specversion (a CloudEvent). "
         f"It has: {', '.join(sorted(fields))[:200] or 'no fields'}.",
     )
+
+
+def _decode_published(published: Message, foreign: Foreign | None) -> Event:
+    try:
+        event = decode(published, foreign)
+    except Undecodable as error:
+        raise Undecodable(error.kind, f"In the SNS notification: {error.reason}") from None
+    return msgspec.structs.replace(event, headers=event.headers or published.header_pairs())
 
 
 def _not_json(body: bytes, error: msgspec.DecodeError) -> str:

@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from eventhub.events.message import HeaderPairs
+
 # Room for what people use as ids, and small enough that every index entry fits a page of PostgreSQL.
 MAX_TEXT = 500
 
@@ -30,6 +32,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     stream_version: int | None = None
     has_producer_id: bool = True
     has_producer_time: bool = True
+    # All headers of it, where some came inside the envelope (SNS); empty where the message's are all.
+    headers: HeaderPairs = ()
 
 
 class Undecodable(ValueError):

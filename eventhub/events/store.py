@@ -15,7 +15,7 @@ from django.db import DataError, connection, transaction
 from psycopg import errors
 
 from eventhub.events.envelope import Event
-from eventhub.events.message import Message
+from eventhub.events.message import HeaderPairs, Message
 
 # Readers that follow the log in (txid, position) order take only what satisfies this: a transaction that began
 # before the oldest one still running can add nothing behind their back.
@@ -87,7 +87,7 @@ def _rows(events: Sequence[Event], origins: Sequence[Message], origin_id: int | 
         f"\x1f{event.source or NULL}\x1f{event.correlation_id or NULL}\x1f{event.causation_id or NULL}"
         f"\x1f{event.stream or NULL}\x1f{NULL if event.stream_version is None else event.stream_version}"
         f"\x1f{event.data}\x1f{event.metadata}\x1f{NULL if message.key is None else _plain(message.key)}"
-        f"\x1f{_headers_json(message) if message.headers else NULL}"
+        f"\x1f{_headers_json(event.headers or message.header_pairs()) if message.headers or event.headers else NULL}"
         f"\x1f{tails[message.topic, message.partition]}\x1f{message.offset or NULL}"
         for event, message in zip(events, origins, strict=True)
     ]
@@ -237,9 +237,8 @@ def _merge_staged(batch: Prepared, indexes: list[int], *, is_part: bool) -> dict
         return {n: Outcome.MUTATED if differs else Outcome.DUPLICATE for n, differs in cursor.fetchall()}
 
 
-def _headers_json(message: Message) -> str:
+def _headers_json(pairs: HeaderPairs) -> str:
     """The headers as they came: an object, or pairs where a name came twice."""
-    pairs = message.header_pairs()
     named = dict(pairs)
     told = named if len(named) == len(pairs) else pairs
     text = msgspec.json.encode(told).decode()
@@ -286,7 +285,7 @@ def _keep_aside(batch: Prepared, indexes: Sequence[int]) -> None:
             {
                 name: value
                 for name, value in msgspec.structs.asdict(event).items()
-                if not name.startswith("has_")
+                if name != "headers" and not name.startswith("has_")
             }
             | {"data": msgspec.Raw(event.data.encode()), "metadata": msgspec.Raw(event.metadata.encode())}
         ).decode()

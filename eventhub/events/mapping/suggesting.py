@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from eventhub.events import decoding
+from eventhub.events import aws_envelopes, decoding
 from eventhub.events.envelope import Undecodable
 from eventhub.events.mapping.expressions import Mapping, parse
 from eventhub.events.mapping.names import ENVELOPE_PARENTS, KNOWN, Known, plain
@@ -66,7 +66,7 @@ def suggest(samples: Sequence[Message]) -> Suggestion:
     """Propose a mapping for messages like `samples`, whose bodies are JSON. Never raises."""
     if not samples:
         return Suggestion(note="There is no message to learn from yet.")
-    foreign = [message for message in samples if not _is_event(message)]
+    foreign = [_published(message) for message in samples if not _is_event(message)]
     if not foreign:
         return Suggestion(
             note="These messages are events already, native or CloudEvents: they need no mapping."
@@ -188,6 +188,14 @@ def _is_event(message: Message) -> bool:
     except Undecodable:
         return False
     return True
+
+
+def _published(message: Message) -> Message:
+    """What the mapping will be given: not the notification of SNS, but the message in it."""
+    try:
+        return aws_envelopes.unwrap(message)
+    except (Undecodable, msgspec.ValidationError):
+        return message
 
 
 def _body(message: Message) -> Any:
