@@ -77,5 +77,7 @@ def _through_the_adapter(source: Source, messages: Sequence[OutgoingMessage]) ->
 def _named(source: Source, topic: str) -> str:
     if source.kind == Kind.HTTP:
         return "EventHub's own intake"
+    if source.kind == Kind.HANDLERS:
+        return f"handler {topic}"
     noun = {Kind.REDIS: "stream", Kind.OUTBOX: "topic"}.get(Kind(source.kind), "topic")
     return f"{noun} {topic} ({source.get_kind_display()})"

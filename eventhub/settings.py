@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "eventhub.outbox",
     "monitoring.rollups",
     "dlq",
+    "eventhub.handlers",
     "eventhub.traces",
     "monitoring",
     "eventhub.ingest",
@@ -162,6 +163,11 @@ CELERY_BEAT_SCHEDULE = {
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
     "settle-retries": {"task": "dlq.settle", "schedule": 15.0, "options": {"expires": 15}},
+    "sweep-handlers": {
+        "task": "handlers.sweep",
+        "schedule": 1.0,
+        "options": {"queue": "handlers", "expires": 2},
+    },
     "merge-dead-letter-counts": {"task": "dlq.merge_counts", "schedule": 60.0, "options": {"expires": 60}},
     "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
@@ -174,6 +180,7 @@ BROKER_ADAPTERS = {
     "redis": "eventhub.brokers.redis_streams.RedisStreams",
     "outbox": "eventhub.outbox.adapter.Outbox",
 }
+EVENT_HANDLERS = _list("EVENT_HANDLERS")  # modules with handlers, beside handlers.py of the installed apps
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
 INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 5000)
 INGEST_MAX_BODY_BYTES = _number("INGEST_MAX_BODY_BYTES", 5 * 1024 * 1024)

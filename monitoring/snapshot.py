@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dlq.counts import OpenLetters, open_letters
 from eventhub.brokers.adapter import is_polled
-from eventhub.brokers.models import Source, SourceStatus
+from eventhub.brokers.models import Kind, Source, SourceStatus
 from monitoring import lag
 from monitoring.health import Facts, Health, SourceFacts, judge_health
 from monitoring.rollups.histogram import percentile
@@ -263,7 +263,7 @@ def sources_now(now: datetime, waiting: dict[int, lag.SourceLag] | None = None) 
             waiting.get(source.pk, lag.UNKNOWN),
             now,
         )
-        for source in Source.objects.all()
+        for source in Source.objects.exclude(kind=Kind.HANDLERS)
     ]
 
 

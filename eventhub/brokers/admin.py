@@ -1,5 +1,5 @@
 import json
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from eventhub.access import audit
 from eventhub.brokers.adapter import BadConfig
 from eventhub.brokers.config import describe, example, parse_config
+from eventhub.brokers.configs import CONFIGS
 from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.trying import try_connection
 
@@ -40,7 +41,10 @@ class SourceForm(forms.ModelForm[Source]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = [{"label": k.label, "keys": describe(k), "example": example(k)} for k in Kind]
+        asked = [kind for kind in Kind if kind in CONFIGS]  # nobody adds the one that stands for handlers
+        kinds = [{"label": k.label, "keys": describe(k), "example": example(k)} for k in asked]
+        kind = cast(forms.TypedChoiceField, self.fields["kind"])
+        kind.choices = [("", "---------"), *((k.value, k.label) for k in asked)]
         self.fields["config"].help_text = render_to_string("brokers/_config_help.html", {"kinds": kinds})
 
     def clean(self) -> dict[str, Any]:
@@ -66,6 +70,10 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     search_fields = ("name",)
     actions = ("test_connections",)
     change_form_template = "admin/brokers/source/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        """Those that messages come from."""
+        return super().get_queryset(request).exclude(kind=Kind.HANDLERS)
 
     def get_urls(self) -> list[URLPattern]:
         """One address more: the connection test of one source."""

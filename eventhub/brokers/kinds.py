@@ -2,7 +2,10 @@ from django.db import models
 
 
 class Kind(models.TextChoices):
-    """The brokers there are adapters for; `http` sources are written to, not polled."""
+    """The brokers there are adapters for; `http` sources are written to, not polled.
+
+    Nothing is read from the one source of kind `handlers`: it stands for the code that EventHub calls itself.
+    """
 
     KAFKA = "kafka", "Kafka"
     RABBITMQ = "rabbitmq", "RabbitMQ"
@@ -10,6 +13,7 @@ class Kind(models.TextChoices):
     REDIS = "redis", "Redis Streams"
     OUTBOX = "outbox", "PostgreSQL outbox"
     HTTP = "http", "HTTP API"
+    HANDLERS = "handlers", "EventHub's handlers"
 
 
 class Role(models.TextChoices):

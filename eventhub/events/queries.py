@@ -103,6 +103,19 @@ def events_by_ids(event_ids: Iterable[str], limit: int = 1_000) -> list[StoredEv
     return _select(f"SELECT {_LISTED} FROM events_event WHERE event_id = ANY(%s) LIMIT %s", [ids, limit])
 
 
+def events_at(keys: Sequence[tuple[str, datetime]]) -> dict[tuple[str, datetime], StoredEvent]:
+    """The whole events stored under these (event id, time of occurrence), as far as they are there."""
+    # Index events_event_once. LIMIT keeps it a probe for each, in the partition of its day.
+    found = _select(
+        f"""SELECT event.* FROM unnest(%s::text[], %s::timestamptz[]) AS wanted (id, at)
+            CROSS JOIN LATERAL (
+                SELECT {_WHOLE} FROM events_event WHERE event_id = wanted.id AND occurred_at = wanted.at LIMIT 1
+            ) AS event""",
+        [[event_id for event_id, _ in keys], [at for _, at in keys]],
+    )
+    return {(event.event_id, event.occurred_at): event for event in found}
+
+
 def events_by_correlation(correlation_id: str, limit: int) -> list[StoredEvent]:
     """The first `limit` events of a correlation as they lie in the table: day by day, about as recorded.
 

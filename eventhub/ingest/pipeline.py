@@ -1,7 +1,7 @@
 """The stages of ingest put together: messages → prepared batch → one transaction.
 
 `prepare` needs no transaction and overlaps the writing of the batch before; `write` stores everything that a batch
-brings, or nothing: events, rollups, dead letters, types seen, outcomes of retries.
+brings, or nothing: events, their deliveries to handlers, rollups, dead letters, types seen, outcomes of retries.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ from eventhub.events import partitions, store
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 from eventhub.events.store import Outcome
+from eventhub.handlers import deliveries
+from eventhub.handlers.deliveries import Planned
 from eventhub.ingest.counting import Counted, count, recount, tallies
 from eventhub.schemas.seen import SeenTypes
 from eventhub.schemas.validation import Validators
@@ -40,6 +42,8 @@ class Batch(msgspec.Struct, frozen=True):
     counted: Counted
     # Which events are retries of dead letters, by index.
     retried: Sequence[int]
+    # Who handles which of its events, if all of them are new; None: nobody any.
+    planned: Planned | None
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -116,7 +120,9 @@ class Pipeline:
     ) -> Batch:
         retried = [n for n, message in enumerate(origins) if message.headers and RETRY_OF in message.headers]
         rows = store.prepare(events, origins, self.source.pk)
-        return Batch(self.source, messages, rows, invalid, letters, count(events, origins, invalid), retried)
+        counted = count(events, origins, invalid)
+        planned = deliveries.plan(events, counted.types)
+        return Batch(self.source, messages, rows, invalid, letters, counted, retried, planned)
 
     def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction. Raises django.db.Error and psycopg.Error; then nothing is stored."""
@@ -134,10 +140,14 @@ class Pipeline:
             letters = [*batch.letters, *unstorable] if batch.source.kind != Kind.HTTP else []
             now = datetime.now(UTC)
             counted = batch.counted
-            if any(appended.outcomes):
+            is_all_new = not any(appended.outcomes)
+            if not is_all_new:
                 counted = recount(events, batch.rows.origins, batch.invalid, appended.outcomes)
             writing.add(tallies(counted, letters, now), origin_id=batch.source.pk, at=now)
             self._seen.note(batch.counted.types)
+            if batch.planned:
+                new = {n for n, outcome in enumerate(appended.outcomes) if outcome is Outcome.STORED}
+                deliveries.write(batch.planned, None if is_all_new else new)
             reports = batch.counted.receipts
             new_letters = intake.record(batch.source, letters) if letters else 0
             arrived = [

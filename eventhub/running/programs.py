@@ -45,7 +45,7 @@ def programs(options: Options) -> list[Program]:
             "tasks",
             (
                 *(*CELERY, "worker", "--concurrency", "2"),
-                *("--queues", "tasks", "--hostname", "tasks@%h", "--loglevel", "WARNING"),
+                *("--queues", "tasks,handlers", "--hostname", "tasks@%h", "--loglevel", "WARNING"),
             ),
         ),
         Program("beat", (*CELERY, "beat", "--loglevel", "WARNING", "--pidfile=")),

@@ -1,0 +1,74 @@
+"""One attempt: the handler's function is called with the event, in a savepoint of its own."""
+
+import random
+from time import perf_counter
+
+import msgspec
+from django.db import OperationalError, connection, transaction
+from psycopg import errors
+
+from eventhub.events.queries import StoredEvent
+from eventhub.handlers import timeouts
+from eventhub.handlers.errors import Failure, TemporaryError, TimedOut, failure_of
+from eventhub.handlers.registry import Subscription
+from eventhub.handlers.retry import Decision, decide
+from eventhub.handlers.timeouts import limited
+
+# The batch's own locks can bring these about; alone, the delivery would have gone through.
+_CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure)
+
+
+class ConnectionLost(Exception):
+    """The database went away under the batch: nothing of it counts, and all of it is tried again."""
+
+
+class Attempted(msgspec.Struct, frozen=True):
+    """How an attempt ended. Without `failure` it succeeded."""
+
+    duration_s: float
+    failure: Failure | None = None
+    # What follows from the failure.
+    decision: Decision | None = None
+    # It got in the way of another transaction: as if it had not been tried.
+    is_conflict: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the handler returned."""
+        return self.failure is None
+
+
+def attempt(subscription: Subscription, event: StoredEvent, number: int, *, alone: bool) -> Attempted:
+    """Call the handler, in the caller's transaction. Of a failed attempt nothing stays in the database.
+
+    `number` is 1 for the first attempt of this run. `alone`: nothing ran before it in this transaction. Raises
+    ConnectionLost.
+    """
+    began = perf_counter()
+    try:
+        with transaction.atomic(), limited(subscription.timeout_s):
+            subscription.function(event)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
+        duration_s = perf_counter() - began
+        _check_connection(error)
+        is_conflict = isinstance(error, OperationalError) and isinstance(error.__cause__, _CONFLICTS)
+        if is_conflict and not alone:
+            return Attempted(duration_s, failure_of(error), is_conflict=True)
+        judged = TemporaryError() if is_conflict else error
+        decision = decide(subscription.retry, judged, number, random.random())  # noqa: S311 - jitter, not a secret
+        return Attempted(duration_s, _told(error), decision)
+    return Attempted(perf_counter() - began)
+
+
+def _check_connection(error: BaseException) -> None:
+    raw = connection.connection
+    if raw is None or raw.closed or connection.needs_rollback:
+        raise ConnectionLost(str(error)) from error
+
+
+def _told(error: BaseException) -> Failure:
+    if isinstance(error, TimedOut) and error.__cause__ is not None:
+        # Where the handler was when its time was up.
+        error.__traceback__ = error.__cause__.__traceback__
+        error.__cause__, error.__suppress_context__ = None, True
+    return failure_of(error, leave_out=(__file__, timeouts.__file__))

@@ -1,0 +1,18 @@
+"""Celery's doors to the handlers. The deliveries' rows are the truth; a lost task loses nothing."""
+
+from celery import shared_task
+
+from eventhub.handlers import running, sweeping, waking
+
+
+@shared_task(name=waking.RUN)
+def run(name: str) -> None:
+    """Run deliveries of one handler for a while."""
+    if running.run(name):
+        waking.wake({name: 1})
+
+
+@shared_task(name="handlers.sweep")
+def sweep() -> None:
+    """Wake workers for what is due."""
+    sweeping.sweep()
