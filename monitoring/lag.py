@@ -30,8 +30,11 @@ KEPT_FOR = timedelta(hours=25)
 SERIES_FOR = timedelta(minutes=10)
 SERIES_STEP_S = 5
 
-# A stream of Redis tells of every group that reads it; a source is as far behind as EventHub's own group.
-OWN = """(s.kind <> 'redis' OR l."group" = coalesce(s.config ->> 'group', 'eventhub'))"""
+# Some brokers tell of every group that reads a topic; a source is as far behind as EventHub's own group.
+OWN = """(CASE s.kind
+    WHEN 'redis' THEN l."group" = coalesce(s.config ->> 'group', 'eventhub')
+    WHEN 'kafka' THEN l."group" = coalesce(s.config ->> 'group', 'eventhub.' || s.name)
+    ELSE true END)"""
 
 _asking: dict[int, Future[list[Lag]]] = {}
 _asking_lock = threading.Lock()

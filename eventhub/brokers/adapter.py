@@ -1,8 +1,8 @@
 """The small interface behind which every broker stands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from django.conf import settings
@@ -88,6 +88,25 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Let go of the connection. Never raises."""
+
+
+@runtime_checkable
+class HandsOver(Protocol):
+    """An adapter whose broker moves what it reads (partitions) from one worker to another while they read."""
+
+    def before_handover(self, settle: Callable[[], None]) -> None:
+        """Call `settle` during `poll`, before anything is given up.
+
+        When it returns, what was polled before is stored and acknowledged. What it raises, `poll` raises.
+        """
+
+
+@runtime_checkable
+class TellsProblems(Protocol):
+    """An adapter that can go on although something is wrong."""
+
+    def problems(self) -> list[str]:
+        """What is wrong now without stopping the rest (a topic that is not there), as sentences that say what to do."""
 
 
 def adapter_class(kind: str) -> Any:

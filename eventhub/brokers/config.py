@@ -75,7 +75,9 @@ def parse_config(kind: str, value: Any) -> Config:
     try:
         return msgspec.convert(value, struct)
     except msgspec.ValidationError as error:
-        raise BadConfig(_explain(struct, str(error))) from error
+        # What a Struct finds itself, when all its fields are there, says by itself what to do.
+        own = isinstance(error.__cause__, ValueError)
+        raise BadConfig(str(error.__cause__) if own else _explain(struct, str(error))) from error
 
 
 def describe(kind: str) -> list[tuple[str, str, bool]]:

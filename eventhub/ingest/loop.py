@@ -1,7 +1,7 @@
 """The loop of one Source: poll → prepare → write → acknowledge, with preparing and writing overlapped."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Event as Signal
@@ -10,14 +10,11 @@ from threading import Thread
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from eventhub.brokers.adapter import Adapter, open_adapter
+from eventhub.brokers.adapter import Adapter, HandsOver, TellsProblems, open_adapter
 from eventhub.brokers.models import Source, State
 from eventhub.brokers.secrets.scrubbing import scrub
 from eventhub.ingest.backoff import Backoff
 from eventhub.ingest.pipeline import Batch, Pipeline, Written
-
-# A batch and the promise of its commit.
-InWork = tuple[Batch, "Future[Written]"]
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +44,9 @@ class SourceLoop:
         self.last_error = ""
         self.last_error_at: datetime | None = None
         self._on_committed = on_committed
+        # The batch that is being written, and the promise of its commit.
+        self._in_work: tuple[Batch, Future[Written]] | None = None
+        self._problems: Sequence[str] = []
         self._stop = Signal()
         self._pause = Signal()
         if source.paused:
@@ -94,31 +94,35 @@ class SourceLoop:
         """Until told to stop or to pause. A broker would take a connection that nobody serves for dead."""
         close_old_connections()
         writer.submit(close_old_connections).result()
-        adapter = open_adapter(self.source, self.consumer)
         pipeline = Pipeline(self.source)
-        in_work: InWork | None = None
+        adapter = open_adapter(self.source, self.consumer)
+        if isinstance(adapter, HandsOver):
+            adapter.before_handover(lambda: self._finish(adapter))
         try:
             while not (self._stop.is_set() or self._pause.is_set()):
                 # With a batch in work there is something to do besides waiting for messages.
-                messages = adapter.poll(settings.INGEST_BATCH_SIZE, 0 if in_work else POLL_TIMEOUT_S)
+                messages = adapter.poll(settings.INGEST_BATCH_SIZE, 0 if self._in_work else POLL_TIMEOUT_S)
                 self.state = State.RUNNING
                 batch = pipeline.prepare(messages) if messages else None
-                self._finish(adapter, in_work)
-                in_work = None
+                self._finish(adapter)
                 backoff.reset()
                 if batch:
-                    in_work = batch, writer.submit(pipeline.write, batch)
+                    self._in_work = batch, writer.submit(pipeline.write, batch)
+                if isinstance(adapter, TellsProblems):
+                    self._note_problems(adapter.problems())
         finally:
             try:
-                self._finish(adapter, in_work)
+                self._finish(adapter)
             finally:
                 adapter.close()
 
-    def _finish(self, adapter: Adapter, in_work: InWork | None) -> None:
-        """Wait until the batch in work is committed, then acknowledge it."""
-        if in_work is None:
+    def _finish(self, adapter: Adapter) -> None:
+        """Wait until the batch in work, if any, is committed; then acknowledge it."""
+        if self._in_work is None:
             return
-        batch, written = in_work
+        batch, written = self._in_work
+        # Whatever becomes of it, it is not finished twice: what fails is delivered again.
+        self._in_work = None
         written.result()
         adapter.acknowledge(batch.messages)
         self.messages_total += len(batch.messages)
@@ -126,6 +130,16 @@ class SourceLoop:
         self.last_batch_size = len(batch.messages)
         if self._on_committed:
             self._on_committed(len(batch.messages))
+
+    def _note_problems(self, problems: Sequence[str]) -> None:
+        """What is wrong although the loop goes on."""
+        if problems != self._problems:
+            self._problems = problems
+            for problem in problems:
+                log.warning("source %s: %s", self.source.name, problem)
+        if problems:
+            self.last_error = " ".join(problems)[:2000]
+            self.last_error_at = datetime.now(UTC)
 
     def _note_failure(self, error: Exception) -> None:
         self.state = State.FAILING

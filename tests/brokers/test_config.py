@@ -10,6 +10,7 @@ from eventhub.brokers.config import (
     parse_config,
     read_config,
 )
+from eventhub.brokers.configs.kafka import REFUSED
 from eventhub.brokers.models import Kind, Source
 
 
@@ -31,6 +32,12 @@ def test_what_is_left_out_has_its_default():
         ("redis", ["a"], ["JSON object", "streams"]),
         ("outbox", {"topics": "all"}, ["'topics'", "all of them"]),
         ("http", {"port": 80}, ["unknown key 'port'", "leave it {}"]),
+        ("kafka", {"bootstrap_servers": "k"}, ["topics or a pattern"]),
+        ("kafka", {"bootstrap_servers": "k", "topics": ["a"], "pattern": "a.*"}, ["not both"]),
+        ("kafka", {"bootstrap_servers": "k", "pattern": "*.orders"}, ["'pattern'", "regular expression"]),
+        ("kafka", {"bootstrap_servers": "k", "topics": ["__consumer_offsets"]}, ["bookkeeping"]),
+        ("kafka", {"bootstrap_servers": "k", "topics": ["a"], "start": "now"}, ["'start'", "latest"]),
+        ("kafka", {"topics": ["a"]}, ["'bootstrap_servers'", "kafka-1:9092"]),
         ("kafak", {}, ["Unknown kind of source 'kafak'", "redis"]),
     ],
 )
@@ -39,6 +46,14 @@ def test_a_mistake_is_named_with_its_key_and_what_it_should_hold(kind, config, w
         parse_config(kind, config)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_setting_of_librdkafka_that_would_break_a_promise_is_refused_with_the_reason(name):
+    with pytest.raises(BadConfig) as error:
+        parse_config("kafka", {"bootstrap_servers": "k", "topics": ["a"], "settings": {name: "x"}})
+    assert name in str(error.value)
+    assert REFUSED[name] in str(error.value)
 
 
 def test_a_source_of_another_kind_is_not_read_as_this_one():
