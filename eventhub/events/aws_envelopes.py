@@ -118,7 +118,7 @@ def eventbridge(fields: dict[str, Raw], message: Message) -> Event:
         data=detail,
         metadata=metadata,
         source=checks.required("source", texts["source"]),
-        correlation_id=checks.field("correlation id", correlation.from_headers(message.headers)),
+        correlation_id=checks.field("correlation id", correlation.from_message(message)),
         has_producer_id=event_id is not None,
         has_producer_time=time is not None,
     )

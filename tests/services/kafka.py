@@ -165,21 +165,18 @@ class KafkaServer(Server[KafkaAddress]):
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
             for user in (USER, STRANGER)
         ]
-        result = subprocess.run(
-            [
-                java(),
-                "-cp",
-                class_path("kafka"),
-                "-XX:TieredStopAtLevel=1",
-                "kafka.tools.StorageTool",
-                "format",
-            ]
-            + ["--config", config, "--cluster-id", urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")]
-            + [part for user in users for part in ("--add-scram", user)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [
+            java(),
+            "-cp",
+            class_path("kafka"),
+            "-XX:TieredStopAtLevel=1",
+            "kafka.tools.StorageTool",
+            "format",
+        ]
+        command += ["--config", str(config)]
+        command += ["--cluster-id", urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")]
+        command += [part for user in users for part in ("--add-scram", user)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             raise ServerFailed(
                 f"Kafka's folder could not be formatted.\n{(result.stdout + result.stderr)[-3000:]}"
