@@ -3,11 +3,14 @@
 import subprocess
 import sys
 
-from benchmarks import ingest_memory, ingest_redis
+from benchmarks import ingest_kafka, ingest_memory, ingest_redis
 
 BENCHMARKS = {
     "ingest-redis": ingest_redis.run,
     "ingest-memory": ingest_memory.run,
+    "ingest-kafka": ingest_kafka.run,
+    "ingest-kafka-connector": ingest_kafka.run_beside_connector,
+    "ingest-kafka-two-workers": ingest_kafka.run_two_workers,
 }
 
 

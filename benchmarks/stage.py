@@ -10,12 +10,16 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
+
+if TYPE_CHECKING:  # at run time only after Django is set up
+    from eventhub.brokers.models import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 STREAM = "bench.orders"
@@ -113,6 +117,69 @@ def ingest_worker(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         finally:
             process.terminate()
             process.wait(60)
+
+
+def declare_schema() -> None:
+    """A schema that one of the benchmark's event types is checked against."""
+    from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
+
+    schema = {"type": "object", "required": ["order_id"], "properties": {"total": {"type": "string"}}}
+    order_placed, _ = EventType.objects.get_or_create(name="order.placed")
+    SchemaVersion.objects.get_or_create(
+        event_type=order_placed, version="1", defaults={"status": SchemaStatus.ACTIVE, "schema": schema}
+    )
+
+
+def forget_events() -> None:
+    """Empty the event store, which refuses that otherwise, so that the next run begins as this one did."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # triggers do not fire
+        cursor.execute("TRUNCATE events_event")
+        cursor.execute("SET session_replication_role = DEFAULT")
+        cursor.execute("CHECKPOINT")
+
+
+def ingest_rate(source: "Source", folder: Path, workers: list[str], count: int, timeout_s: float) -> float:
+    """Events a second that `workers` commit, until all `count` events of `source` are rows.
+
+    Told by the rows themselves: each transaction marks its rows with the time at which it began. What lies between
+    the first and the last of these is counted, so starting and joining is not.
+    """
+    with ExitStack() as running:
+        for name in workers:
+            running.enter_context(ingest_worker(name, folder))
+        _wait_until_all_report(source, count, time.monotonic() + timeout_s)
+    batches = _batches(source)
+    if (stored := sum(batches.values())) != count:
+        raise AssertionError(f"{stored:,} rows are stored instead of {count:,}")
+    times = sorted(batches)
+    return (count - batches[times[-1]]) / (times[-1] - times[0]).total_seconds()
+
+
+def _wait_until_all_report(source: "Source", count: int, deadline: float) -> None:
+    from django.db.models import Sum
+
+    from eventhub.brokers.models import SourceStatus
+
+    while time.monotonic() < deadline:
+        reported = SourceStatus.objects.filter(source=source).aggregate(n=Sum("messages_total"))["n"] or 0
+        if reported >= count:
+            return
+        time.sleep(0.25)
+    raise TimeoutError(f"{source.name}: {reported:,} of {count:,} messages were ingested in time")
+
+
+def _batches(source: "Source") -> dict[datetime, int]:
+    """The rows of each transaction, by when it began."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT recorded_at, count(*) FROM events_event WHERE origin_id = %s GROUP BY 1", [source.pk]
+        )
+        return dict(cursor.fetchall())
 
 
 def wait_for_messages(worker: str, count: int, timeout_s: float) -> float:
