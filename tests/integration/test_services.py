@@ -27,10 +27,14 @@ def folder() -> Iterator[Path]:
 
 
 def services(command: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return run(["tests.services", command], folder, **environment)
+
+
+def run(module: list[str], folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """What a shell sees that has no broker in its environment but those given."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("KAFKA_", "RABBITMQ_", "SQS_"))}
     return subprocess.run(
-        [sys.executable, "-m", "tests.services", command],
+        [sys.executable, "-m", *module],
         cwd=ROOT,
         env={**inherited, "SERVICES_DIR": str(folder), **environment},
         capture_output=True,
@@ -99,6 +103,18 @@ def test_what_cannot_be_had_is_said_and_fails(folder: Path) -> None:
     assert "Kafka cannot be had: there is no Java" in up.stderr
     assert "openjdk-17-jre-headless" in up.stderr
     assert "# Kafka: not running" in up.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("require_all", "code"), [("0", 0), ("1", 1)])
+def test_tests_of_what_cannot_be_had_are_skipped_with_the_reason(
+    folder: Path, require_all: str, code: int
+) -> None:
+    one = ["pytest", "-p", "no:cacheprovider", "tests/integration/test_brokers.py", "-k", "sqs_gives_back"]
+    tests = run(one, folder, JAVA_HOME="/nowhere", REQUIRE_ALL=require_all)
+    assert "1 skipped" in tests.stdout
+    assert "no ElasticMQ: there is no Java; install it" in tests.stdout
+    assert tests.returncode == code
 
 
 def test_an_unknown_command_is_answered_with_the_known_ones(folder: Path) -> None:

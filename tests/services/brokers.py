@@ -1,4 +1,4 @@
-"""Kafka, RabbitMQ and SQS for the test run, as fixtures (a pytest plugin).
+"""Kafka, RabbitMQ, SQS and a schema registry for the test run, as fixtures (a pytest plugin).
 
 A broker is the one named in the environment, else the one that `make services-up` left running, else one of the run's
 own, started when the first test asks for it and gone with the run. Tests that restart or kill a broker take one for
@@ -18,6 +18,7 @@ import pytest
 from tests.services.elasticmq import ElasticMQServer, SqsAddress
 from tests.services.kafka import KafkaAddress, KafkaServer
 from tests.services.rabbitmq import RabbitAddress, RabbitServer
+from tests.services.registry import RegistryServer
 from tests.services.server import A, Server, Unavailable
 from tests.services.shared import shared_folder
 
@@ -72,6 +73,14 @@ def own_sqs() -> Iterator[ElasticMQServer]:
     """A server that speaks SQS of this test's own, to be restarted and killed."""
     with _own(ElasticMQServer) as server:
         yield server
+
+
+@pytest.fixture
+def registry() -> Iterator[RegistryServer]:
+    """A schema registry of this test's own, empty."""
+    server = RegistryServer().start()
+    yield server
+    server.stop()
 
 
 @contextmanager
