@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from benchmarks import ingest_kafka, ingest_memory, ingest_redis
+from benchmarks import ingest_kafka, ingest_memory, ingest_rabbitmq, ingest_redis, ingest_sqs
 
 BENCHMARKS = {
     "ingest-redis": ingest_redis.run,
@@ -11,6 +11,8 @@ BENCHMARKS = {
     "ingest-kafka": ingest_kafka.run,
     "ingest-kafka-connector": ingest_kafka.run_beside_connector,
     "ingest-kafka-two-workers": ingest_kafka.run_two_workers,
+    "ingest-rabbitmq": ingest_rabbitmq.run,
+    "ingest-sqs": ingest_sqs.run,
 }
 
 
