@@ -101,8 +101,26 @@ def test_what_cannot_be_had_is_said_and_fails(folder: Path) -> None:
     up = services("up", folder, JAVA_HOME="/nowhere", **named)
     assert up.returncode == 1
     assert "Kafka cannot be had: there is no Java" in up.stderr
-    assert "openjdk-17-jre-headless" in up.stderr
+    assert "default-jre-headless" in up.stderr
     assert "# Kafka: not running" in up.stdout
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('openjdk version "11.0.2"', "Java 11, and Java 17"),
+        ('java version "1.8.0_202"', "Java 8"),
+        ("?", "does not say"),
+    ],
+)
+def test_a_java_that_is_too_old_is_said(folder: Path, said: str, reason: str) -> None:
+    (folder / "bin").mkdir()
+    (folder / "bin" / "java").write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+    (folder / "bin" / "java").chmod(0o755)
+    named = {"RABBITMQ_URL": "amqp://rabbit.example/", "SQS_ENDPOINT_URL": "http://sqs.example"}
+    up = services("up", folder, JAVA_HOME=str(folder), **named)
+    assert up.returncode == 1
+    assert reason in up.stderr
 
 
 @pytest.mark.slow

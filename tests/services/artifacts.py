@@ -2,16 +2,20 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.services.server import Unavailable
 
 POM = Path(__file__).with_name("pom.xml")
 DOWNLOAD_TIMEOUT_S = 480.0
-INSTALL = "install it (on Debian: apt-get install openjdk-17-jre-headless maven)"
+INSTALL = "install it (on Debian: apt-get install default-jre-headless maven)"
+OLDEST_JAVA = 17
 
 
 def java() -> str:
@@ -20,22 +24,40 @@ def java() -> str:
     found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if found is None:
         raise Unavailable(f"there is no Java; {INSTALL}")
+    if (version := _java_version(found)) < OLDEST_JAVA:
+        raise Unavailable(f"{found} is Java {version}, and Java {OLDEST_JAVA} or newer is needed; {INSTALL}")
     return found
 
 
 def class_path(profile: str) -> str:
     """The class path of one profile of pom.xml, fetched at first need. Raises Unavailable."""
-    # Another pom.xml is another folder, so that a changed version is fetched.
-    version = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
-    folder = _cache() / f"{profile}-{version}"
+    folder = _cache() / f"{profile}-{_version(profile)}"
     if not folder.exists():
         _fetch(profile, folder)
     return f"{folder}/*"
 
 
+@cache
+def _java_version(java: str) -> int:
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)  # Java 8 calls itself 1.8
+    if found is None:
+        raise Unavailable(f"{java} does not say which version it is: {said.strip()[:200]}")
+    return int(found[1])
+
+
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "eventhub-tests"
+
+
+def _version(profile: str) -> str:
+    """Another text of the profile is another folder, so that what was changed is fetched."""
+    maven = {"m": "http://maven.apache.org/POM/4.0.0"}
+    for element in ElementTree.parse(POM).iterfind("m:profiles/m:profile", maven):
+        if element.findtext("m:id", namespaces=maven) == profile:
+            return hashlib.sha256(ElementTree.tostring(element)).hexdigest()[:12]
+    raise ValueError(f"{POM} has no profile {profile}")
 
 
 def _fetch(profile: str, folder: Path) -> None:

@@ -35,12 +35,8 @@ class RegistryServer:
 
     def start(self) -> Self:
         """Serve, with what it remembers from before."""
-        this = self
-
-        class Handler(_Handler):
-            registry = this
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        handler = type("Handler", (_Handler,), {"registry": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
