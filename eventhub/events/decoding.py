@@ -6,7 +6,7 @@ import msgspec
 from django.conf import settings
 from msgspec import Raw
 
-from eventhub.events import aws_envelopes, checks, cloudevents, native
+from eventhub.events import aws_envelopes, checks, cloudevents, native, tombstones
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 
@@ -34,6 +34,8 @@ def decode(message: Message, foreign: Foreign | None = None) -> Event:
     try:
         if message.headers and (prefix := cloudevents.binary_prefix(message.headers)):
             return cloudevents.decode_binary(message, prefix)
+        if not message.body and tombstones.is_tombstone(message):
+            return tombstones.decode(message)
         text = message.body.decode()
         try:
             return native.decode(text, message)

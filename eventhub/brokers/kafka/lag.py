@@ -1,0 +1,84 @@
+"""What waits in the topics of a source, for its own group and for every other group that reads them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+
+from confluent_kafka import KafkaError
+
+from eventhub.brokers.adapter import BrokerError, Lag
+from eventhub.brokers.configs.kafka import KafkaConfig
+from eventhub.brokers.kafka.client import explain
+from eventhub.brokers.kafka.cluster import Cluster
+from eventhub.brokers.kafka.messages import Partition
+from eventhub.brokers.kafka.starting import milliseconds
+
+NOTHING_WAITS = timedelta(0)
+
+
+def lags(cluster: Cluster, config: KafkaConfig, group: str) -> list[Lag]:
+    """The lag of each group in each partition; the source's own group is told even before it read anything.
+
+    What nobody could tell (a partition without a leader, a group this user may not see) is None. Raises BrokerError,
+    also when none of the topics is there.
+    """
+    topics = cluster.topics_of_the_source()
+    if topics.problems and not topics.partitions:
+        raise BrokerError(" ".join(topics.problems.values()))
+    places = topics.places
+    if not places:
+        return []
+    ends, beginnings = cluster.ends(places), cluster.beginnings(places)
+    others = [name for name in cluster.groups() if name != group]
+    committed, unknown = cluster.committed([group, *others], places)
+    if refusal := unknown.get(group):
+        if refusal.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            raise BrokerError(explain(refusal, config.bootstrap_servers, group=group))
+        own: Mapping[Partition, int] = {}
+    else:
+        own = _from_where(cluster, config, beginnings, ends, committed.pop(group, {}))
+    waits = partial(_lag, beginnings=beginnings, ends=ends)
+    found = [waits(group, place, own.get(place)) for place in places]
+    for name, offsets in sorted(committed.items()):
+        found += [waits(name, place, offset) for place, offset in sorted(offsets.items())]
+    return found
+
+
+def _lag(
+    group: str,
+    place: Partition,
+    at: int | None,
+    *,
+    beginnings: Mapping[Partition, int],
+    ends: Mapping[Partition, int],
+) -> Lag:
+    messages = None
+    if at is not None and place in ends:
+        # Messages that it did not read may be gone; and a group can be set beyond the end.
+        messages = max(0, ends[place] - max(at, beginnings.get(place, 0)))
+    return Lag(
+        topic=place[0],
+        partition=place[1],
+        group=group,
+        messages=messages,
+        oldest_age=NOTHING_WAITS if messages == 0 else None,
+    )
+
+
+def _from_where(
+    cluster: Cluster,
+    config: KafkaConfig,
+    beginnings: Mapping[Partition, int],
+    ends: Mapping[Partition, int],
+    committed: Mapping[Partition, int],
+) -> Mapping[Partition, int]:
+    """Where the own group reads on, and where it would begin in partitions that it has no position in."""
+    if config.start == "earliest" or (config.start == "latest" and committed):
+        begin = beginnings
+    elif config.start == "latest":
+        begin = ends
+    else:
+        new = [place for place in beginnings if place not in committed]
+        at = cluster.at(new, milliseconds(config.start))
+        begin = {place: offset if offset >= 0 else ends.get(place, 0) for place, offset in at.items()}
+    return {**begin, **committed}

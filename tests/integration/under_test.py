@@ -1,0 +1,77 @@
+"""The brokers that the conformance suite runs over: what a test needs to know of each, and nothing more.
+
+A broker joins by a class here and its name in `BROKERS`.
+"""
+
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import pytest
+import redis
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from django.conf import settings
+
+from eventhub.brokers.models import Kind, Source
+
+
+class UnderTest:
+    """One broker: a source with an empty topic (queue, stream) of its own, and what the broker is able to keep."""
+
+    kind: ClassVar[Kind]
+    # Whether these come back as they were published.
+    keeps_keys: ClassVar[bool] = True
+    keeps_header_bytes: ClassVar[bool] = True
+    keeps_repeated_headers: ClassVar[bool] = True
+    # Whether publishing to a topic that is not there is refused, rather than making it.
+    refuses_unknown_topics: ClassVar[bool] = True
+    # The largest body that the broker takes as it is set up here.
+    largest_body: ClassVar[int] = 900_000
+    # Part of the config that leads to a port where nobody listens.
+    nobody: ClassVar[dict[str, Any]]
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.name = f"t-{uuid4().hex[:8]}"
+        self.topic = f"{self.name}.orders"
+        self.source = Source(name=self.name, kind=self.kind, config=self.set_up(request))
+
+    def set_up(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        """Make the topic; the config of a source that reads it."""
+        raise NotImplementedError
+
+    def tear_down(self) -> None:
+        """Leave nothing behind."""
+
+
+class RedisUnderTest(UnderTest):
+    kind = Kind.REDIS
+    keeps_keys = False
+    keeps_header_bytes = False
+    keeps_repeated_headers = False
+    refuses_unknown_topics = False
+    nobody = {"url": "redis://127.0.0.1:1/0"}
+
+    def set_up(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        self.client = redis.Redis.from_url(settings.REDIS_URL)
+        return {"streams": [self.topic]}
+
+    def tear_down(self) -> None:
+        self.client.delete(self.topic)
+        self.client.close()
+
+
+class KafkaUnderTest(UnderTest):
+    kind = Kind.KAFKA
+    nobody = {"bootstrap_servers": "127.0.0.1:1"}
+
+    def set_up(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        servers = request.getfixturevalue("kafka").bootstrap_servers
+        self.admin = AdminClient({"bootstrap.servers": servers})
+        self.admin.create_topics([NewTopic(self.topic, 1)])[self.topic].result(20)
+        return {"bootstrap_servers": servers, "topics": [self.topic]}
+
+    def tear_down(self) -> None:
+        self.admin.delete_topics([self.topic])[self.topic].result(20)
+
+
+BROKERS: dict[str, type[UnderTest]] = {"redis": RedisUnderTest, "kafka": KafkaUnderTest}
