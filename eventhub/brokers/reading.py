@@ -1,14 +1,24 @@
 """How the messages of a Source are read, as it is configured."""
 
 from eventhub.brokers.adapter import BadConfig
+from eventhub.brokers.config import KafkaConfig, read_config
 from eventhub.brokers.models import Source
 from eventhub.events.mapping import BadMapping, parse
 from eventhub.events.reading import Reader
+from eventhub.events.wire_format import Registry
 
 
 def reader_of(source: Source) -> Reader:
     """The reader for the messages of `source`, which need not be saved. Raises BadConfig, which says what to do."""
     try:
-        return Reader(parse(source.mapping))
+        mapping = parse(source.mapping)
     except BadMapping as error:
         raise BadConfig(f"The mapping of {source.name!r} cannot be used. {error}") from error
+    return Reader(mapping, _registry(source))
+
+
+def _registry(source: Source) -> Registry | None:
+    config = read_config(source)
+    if not isinstance(config, KafkaConfig) or config.registry_url is None:
+        return None
+    return Registry(config.registry_url, config.registry_username, config.registry_password)

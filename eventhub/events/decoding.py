@@ -9,6 +9,7 @@ from msgspec import Raw
 from eventhub.events import aws_envelopes, checks, cloudevents, native, tombstones
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
+from eventhub.events.wire_format.framing import is_framed
 
 # Reads JSON that is no event by itself, or raises Undecodable.
 Foreign = Callable[[Message], Event]
@@ -111,4 +112,9 @@ def _decode_published(published: Message, foreign: Foreign | None) -> Event:
 def _not_json(body: bytes, error: msgspec.DecodeError) -> str:
     if not body.strip():
         return "The body is empty."
+    if is_framed(body):
+        return (
+            f"The body is not JSON: it begins with byte 0, as in Confluent's wire format, and then names schema "
+            f"{int.from_bytes(body[1:5], 'big')}. Give the source the address of the schema registry (registry_url)."
+        )
     return f"The body is not JSON: {error}."

@@ -1,4 +1,4 @@
-"""How the messages of one source become events: the envelopes that are told apart by themselves, and its mapping."""
+"""How the messages of one source become events: envelopes told apart by themselves, wire format, a mapping."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +6,7 @@ from eventhub.events import decoding, mapping
 from eventhub.events.envelope import Event
 from eventhub.events.mapping import Mapping
 from eventhub.events.message import Message
+from eventhub.events.wire_format import Registry, WireFormat
 
 NO_MAPPING = Mapping()
 
@@ -13,21 +14,27 @@ NO_MAPPING = Mapping()
 class Reader:
     """Reads the messages of a source. One for each source; it may be used from one thread at a time."""
 
-    # As `decoding.decode`, with the source's mapping for JSON that is no event by itself.
-    # Raises Undecodable when it is the message that is wrong.
+    # The one event in a message: as `decoding.decode`, with the source's mapping for JSON that is no event by itself
+    # and its registry for messages in wire format. Raises Undecodable when it is the message that is wrong, and
+    # RegistryError when the registry cannot be asked now.
     read: Callable[[Message], Event]
 
-    def __init__(self, mapping_: Mapping = NO_MAPPING) -> None:
+    def __init__(self, mapping_: Mapping = NO_MAPPING, registry: Registry | None = None) -> None:
         self._mapping = mapping_
-        # Most sources need nothing but this, and it is called for every message.
-        self.read = self._read if mapping_ else decoding.decode
+        self._wire_format = WireFormat(registry) if registry else None
+        # Most sources need nothing but decoding, and it is called for every message.
+        self.read = self._read if mapping_ or registry else decoding.decode
 
     def split(self, message: Message) -> Sequence[Message]:
         """As `decoding.split`: the messages that an array in the body holds."""
         return decoding.split(message)
 
+    def open(self, message: Message) -> Message:
+        """`message` with the JSON that it holds as its body, where it is in wire format. Raises as `read` does."""
+        return self._wire_format.open(message) if self._wire_format else message
+
     def _read(self, message: Message) -> Event:
-        return decoding.decode(message, self._foreign)
+        return decoding.decode(self.open(message), self._foreign if self._mapping else None)
 
     def _foreign(self, message: Message) -> Event:
         return mapping.apply(message, self._mapping)

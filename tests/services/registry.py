@@ -153,7 +153,8 @@ class Asked:
 
 
 def _register(asked: Asked) -> Any:
-    return {"id": asked.store.register(asked.parts[0], asked.schema).id}
+    version = asked.store.register(asked.parts[0], asked.schema)
+    return {"id": version.id, "version": version.version, "guid": asked.store.schemas[version.id].guid}
 
 
 def _look_up(asked: Asked) -> Any:

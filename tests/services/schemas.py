@@ -1,6 +1,7 @@
 """What a schema registry remembers: schemas by id, versions by subject, references between them. In memory."""
 
 import base64
+import binascii
 import hashlib
 import json
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
-import grpc_tools
 import jsonschema_rs
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
+
+from eventhub.events.wire_format.descriptors import well_known_places
 
 KINDS = ("JSON", "PROTOBUF", "AVRO")
 # The name under which a .proto text that others refer to by their own name is compiled itself.
@@ -207,7 +210,9 @@ class SchemaStore:
 
 
 def _compiled_proto(text: str, referred: dict[str, str]) -> bytes:
-    """The FileDescriptorProto of a .proto text. Raises ValueError."""
+    """The FileDescriptorProto of a .proto text, or the one that was registered in its place. Raises ValueError."""
+    if (serialized := _from_base64(text)) is not None:
+        return serialized
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         for path, content in {**referred, MAIN_PROTO: text}.items():
@@ -216,8 +221,8 @@ def _compiled_proto(text: str, referred: dict[str, str]) -> bytes:
                 raise ValueError(f"{path} is no name for a reference")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
-        well_known = Path(grpc_tools.__file__).parent / "_proto"
-        options = [f"-I{folder}", f"-I{well_known}", f"--descriptor_set_out={folder}/set"]
+        includes = [f"-I{place}" for place in (folder, *well_known_places())]
+        options = [*includes, f"--descriptor_set_out={folder}/set"]
         result = subprocess.run(
             [sys.executable, "-m", "grpc_tools.protoc", *options, MAIN_PROTO],
             capture_output=True,
@@ -228,3 +233,11 @@ def _compiled_proto(text: str, referred: dict[str, str]) -> bytes:
             raise ValueError(result.stderr.strip())
         (compiled,) = FileDescriptorSet.FromString((folder / "set").read_bytes()).file
         return compiled.SerializeToString()
+
+
+def _from_base64(text: str) -> bytes | None:
+    """What clients register that have no text; None when it is one."""
+    try:
+        return FileDescriptorProto.FromString(base64.b64decode(text, validate=True)).SerializeToString()
+    except (binascii.Error, ValueError, DecodeError):
+        return None

@@ -33,13 +33,15 @@ def ask(
 
 
 def test_a_schema_is_found_by_its_id_and_by_its_version(registry: RegistryServer) -> None:
-    assert ask(registry, "POST", "/subjects/orders-value/versions", {"schema": ORDER}) == (200, {"id": 1})
+    status, registered = ask(registry, "POST", "/subjects/orders-value/versions", {"schema": ORDER})
+    assert (status, registered["id"], registered["version"]) == (200, 1, 1)
     status, by_id = ask(registry, "GET", "/schemas/ids/1")
     assert status == 200
     assert json.loads(by_id["schema"]) == json.loads(ORDER)
     assert "schemaType" not in by_id  # nothing said is Avro
     status, latest = ask(registry, "GET", "/subjects/orders-value/versions/latest")
     assert (latest["subject"], latest["version"], latest["id"]) == ("orders-value", 1, 1)
+    assert latest["guid"] == registered["guid"]
     assert ask(registry, "GET", f"/schemas/guids/{latest['guid']}")[1]["schema"] == by_id["schema"]
     assert ask(registry, "GET", "/schemas/ids/1/versions")[1] == [{"subject": "orders-value", "version": 1}]
 
@@ -57,7 +59,8 @@ def test_versions_count_up_and_kinds_are_named(registry: RegistryServer) -> None
     for number in (1, 2, 3):
         schema = json.dumps({"title": f"v{number}", "type": "object"})
         body = {"schema": schema, "schemaType": "JSON"}
-        assert ask(registry, "POST", "/subjects/pay%2Fment/versions", body)[1] == {"id": number}
+        registered = ask(registry, "POST", "/subjects/pay%2Fment/versions", body)[1]
+        assert (registered["id"], registered["version"]) == (number, number)
     assert ask(registry, "GET", "/subjects")[1] == ["pay/ment"]
     assert ask(registry, "GET", "/subjects/pay%2Fment/versions")[1] == [1, 2, 3]
     assert ask(registry, "GET", "/subjects/pay%2Fment/versions/2")[1]["schemaType"] == "JSON"
