@@ -3,11 +3,13 @@
 A broker joins by a class here and its name in `BROKERS`.
 """
 
+import time
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 import redis
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
@@ -60,6 +62,20 @@ class RedisUnderTest(UnderTest):
         self.client.close()
 
 
+def make_topic(admin: AdminClient, name: str, partitions: int = 1, **config: str) -> None:
+    """Make a topic and wait until it can be used: its maker knows of it before the brokers do."""
+    admin.create_topics([NewTopic(name, partitions, config=config)])[name].result(20)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            admin.describe_topics(TopicCollection([name]))[name].result(20)
+        except KafkaException:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
 class KafkaUnderTest(UnderTest):
     kind = Kind.KAFKA
     nobody = {"bootstrap_servers": "127.0.0.1:1"}
@@ -67,7 +83,7 @@ class KafkaUnderTest(UnderTest):
     def set_up(self, request: pytest.FixtureRequest) -> dict[str, Any]:
         servers = request.getfixturevalue("kafka").bootstrap_servers
         self.admin = AdminClient({"bootstrap.servers": servers})
-        self.admin.create_topics([NewTopic(self.topic, 1)])[self.topic].result(20)
+        make_topic(self.admin, self.topic)
         return {"bootstrap_servers": servers, "topics": [self.topic]}
 
     def tear_down(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from confluent_kafka import KafkaError, Producer
@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
 }
 # Topics are asked for again after this.
 KNOWN_FOR_S = 30.0
+# A topic that was made a moment ago is not known to every broker at once.
+LOOK_AGAIN_AFTER_S = 0.5
 # With these the message is surely not in the topic; with any other it may be.
 REFUSALS = {
     KafkaError.MSG_SIZE_TOO_LARGE,
@@ -95,6 +97,9 @@ class Publisher:
             self._known_until = monotonic() + KNOWN_FOR_S
         if unknown := [name for name in names if name not in self._partitions]:
             topics = self._cluster.topics(unknown)
+            if topics.problems:
+                sleep(LOOK_AGAIN_AFTER_S)
+                topics = self._cluster.topics(unknown)
             self._partitions |= {name: len(partitions) for name, partitions in topics.partitions.items()}
             self._problems = topics.problems
 
