@@ -88,7 +88,7 @@ def _for_everybody(name: str, kind: type[Server[A]]) -> Iterator[A]:
     if (named := kind.named_in_environment()) is not None:
         yield named
     elif (shared := kind(shared_folder() / name)).is_running():
-        yield shared.address
+        yield shared.wait_until_ready().address
     else:
         with _own(kind) as server:
             yield server.address

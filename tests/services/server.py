@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, Protocol, Self, TypeVar
 from tests.services.ports import accepts, free_port, is_free
 from tests.services.processes import Processes, inherited_environment
 
-READY_TIMEOUT_S = 90.0
+READY_TIMEOUT_S = 120.0
 # The process that is the server; what it needs beside it has a name of its own.
 MAIN = "server"
 
@@ -82,7 +82,19 @@ class Server(ABC, Generic[A]):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._choose_ports()
             self._launch()
-        self._wait_until_ready()
+        return self.wait_until_ready()
+
+    def wait_until_ready(self) -> Self:
+        """Return when it serves, whoever started it. Raises ServerFailed."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not (all(accepts(port) for port in self.ports.values()) and self._serves()):
+            if not self.is_running():
+                raise ServerFailed(f"{self.name} ended by itself.\n{self._log_tail()}")
+            if time.monotonic() > deadline:
+                raise ServerFailed(
+                    f"{self.name} does not answer after {READY_TIMEOUT_S:.0f} s.\n{self._log_tail()}"
+                )
+            time.sleep(0.1)
         return self
 
     def stop(self) -> None:
@@ -122,17 +134,6 @@ class Server(ABC, Generic[A]):
                 port = free_port()
             ports[listener] = port
         (self.folder / "ports.json").write_text(json.dumps(ports))
-
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not (all(accepts(port) for port in self.ports.values()) and self._serves()):
-            if not self.is_running():
-                raise ServerFailed(f"{self.name} ended by itself.\n{self._log_tail()}")
-            if time.monotonic() > deadline:
-                raise ServerFailed(
-                    f"{self.name} does not answer after {READY_TIMEOUT_S:.0f} s.\n{self._log_tail()}"
-                )
-            time.sleep(0.1)
 
     def _log_tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]
