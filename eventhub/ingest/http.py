@@ -133,7 +133,8 @@ def _source(name: str | None) -> Source:
         found = Source.objects.filter(name=name, kind=Kind.HTTP).first()
         if found is None:
             raise Refused(
-                404, f"There is no HTTP source named {name!r}. Add it in the admin, or leave ?source= out."
+                404,
+                f"There is no HTTP source named {name!r}. Add it on the Sources page, or leave ?source= out.",
             )
         source = found
     if source.kind != Kind.HTTP:
@@ -142,7 +143,7 @@ def _source(name: str | None) -> Source:
         )
     if not source.enabled:
         raise Refused(
-            403, f"The source {source.name!r} is switched off. An operator can switch it on in the admin."
+            403, f"The source {source.name!r} is switched off. An operator can switch it on: Sources, Edit."
         )
     if source.paused:
         raise Refused(503, f"The source {source.name!r} is paused. Send the events again later.")
@@ -157,5 +158,5 @@ def _pipeline(source: Source) -> Pipeline:
         try:
             _pipelines[key] = Pipeline(source)
         except BadConfig as error:
-            raise Refused(503, f"{error} An operator can change it in the admin.") from error
+            raise Refused(503, f"{error} An operator can change it: Sources, Edit.") from error
     return _pipelines[key]
