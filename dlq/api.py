@@ -10,9 +10,9 @@ from ninja.errors import HttpError
 from pydantic import Field
 
 from dlq import closing, listing
+from dlq.jobs import selection, starting, tally
 from dlq.listing import Filter, GroupRow
-from dlq.models import DeadLetter, Reason, Status
-from dlq.operating import retry_letters
+from dlq.models import DeadLetter, Reason, RetryState, Status
 from dlq.permissions import WHY_NOT, may_operate
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
@@ -239,11 +239,17 @@ def retry(request: HttpRequest, letter_id: int) -> dict[str, Any]:
     Answers when the broker has it. 409 when its state does not allow it, 502 when the broker did not take it.
     """
     _check(request, letter_id)
-    outcome = retry_letters([letter_id], actor_of(request))
-    if outcome.refused:
-        why = outcome.refused[0].why
-        raise HttpError(502 if outcome.broker_failed else 409, why)
-    return _done(letter_id, "Sent. Its outcome is not known yet." if outcome.sent else "It is being sent.")
+    try:
+        job = starting.start(selection.of_letters([letter_id]), actor_of(request))
+    except starting.NothingToSend as error:
+        raise HttpError(409, str(error)) from error
+    failed = job.retries.filter(state=RetryState.NOT_PUBLISHED).first()
+    if failed:
+        raise HttpError(502, failed.error)
+    sent = tally.read_tally(job).sent
+    return _done(
+        letter_id, "Sent. Its outcome is not known yet." if sent else f"It waits in retry job {job.pk}."
+    )
 
 
 @router.post(

@@ -50,7 +50,11 @@ def _refuse_discard(letter: DeadLetter, alive: Retry | None) -> None:
         raise NotNow("It is discarded already.")
     if letter.status == Status.RESOLVED:
         raise NotNow("It is resolved already: there is nothing to discard.")
-    if alive and (alive.state == RetryState.CLAIMED or not is_silent(letter)):
+    if alive and alive.state == RetryState.CLAIMED:
+        raise NotNow(
+            f"It waits in retry job {alive.job_id}, for {alive.requested_by}. Cancel that job first."
+        )
+    if alive and not is_silent(letter):
         raise NotNow(
             f"It was sent for {alive.requested_by} and its outcome is awaited. Wait for it to settle."
         )

@@ -38,9 +38,11 @@ class Standing(msgspec.Struct, frozen=True):
 def standing(letter: DeadLetter, latest: Retry | None) -> Standing:
     """Where `letter` stands, given its latest retry."""
     if latest and latest.state == RetryState.CLAIMED:
-        return Standing(
-            "busy", "being sent", f"It is being sent to {latest.destination} for {latest.requested_by}.", True
-        )
+        if latest.publish_started_at:
+            words = f"It is being sent to {latest.destination} for {latest.requested_by}."
+            return Standing("busy", "being sent", words, True)
+        words = f"It waits in retry job {latest.job_id}, for {latest.requested_by}."
+        return Standing("busy", "waits in a job", words, True)
     if letter.status == Status.SENT:
         if is_silent(letter):
             return Standing(
@@ -126,16 +128,18 @@ def _retried(retry: Retry) -> Step:
         RetryState.FAILED_AGAIN: "broken",
         RetryState.NOT_PUBLISHED: "broken",
         RetryState.NO_WORD: "unknown",
+        RetryState.WITHDRAWN: "unknown",
     }
     state = RetryState(retry.state)
     outcome = {
-        RetryState.CLAIMED: "Being sent",
+        RetryState.CLAIMED: "Being sent" if retry.publish_started_at else "Waits for its turn",
         RetryState.PUBLISHED: "Sent, outcome not known yet",
         RetryState.SUCCEEDED: "Sent, and it helped",
         RetryState.FAILED_AGAIN: "Sent, and it came back",
         RetryState.NOT_PUBLISHED: "Could not be sent",
         RetryState.UNCERTAIN: "Interrupted: it may have been sent",
         RetryState.NO_WORD: "Sent, never heard of again",
+        RetryState.WITHDRAWN: "Not sent",
     }[state]
     # What it came back with is the next failure's own line.
     error = "" if state == RetryState.FAILED_AGAIN else retry.error
@@ -145,7 +149,7 @@ def _retried(retry: Retry) -> Step:
         retry.published_at or retry.requested_at,
         f"Retry, attempt {retry.attempt}: {outcome[:1].lower()}{outcome[1:]}",
         retry.requested_by,
-        error or f"to {retry.destination}",
+        error or (f"to {retry.destination}" if retry.destination else f"in retry job {retry.job_id}"),
     )
 
 

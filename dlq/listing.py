@@ -60,7 +60,7 @@ class GroupRow(msgspec.Struct, frozen=True):
 
 def letters(wanted: Filter, limit: int, before_id: int | None = None) -> list[DeadLetter]:
     """The newest letters, without their bodies, below `before_id`."""
-    found = _letters(wanted)
+    found = matching(wanted)
     if before_id is not None:
         found = found.filter(pk__lt=before_id)
     return list(
@@ -70,7 +70,7 @@ def letters(wanted: Filter, limit: int, before_id: int | None = None) -> list[De
 
 def open_letter_ids(wanted: Filter, limit: int) -> list[int]:
     """The ids of open letters, the oldest first: what a retry of all of them takes."""
-    found = _letters(msgspec.structs.replace(wanted, status=Status.OPEN.value))
+    found = matching(msgspec.structs.replace(wanted, status=Status.OPEN.value))
     return list(found.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
@@ -160,7 +160,7 @@ def traces_hurt(group_ids: Sequence[int]) -> dict[int, Traces]:
 
 def count_newer(wanted: Filter, after_id: int, since: datetime | None = None) -> int:
     """How many letters came after `after_id`, or came back after `since`; at most `MOST_NEWS`."""
-    found = _letters(wanted)
+    found = matching(wanted)
     newer = found.filter(pk__gt=after_id)[:MOST_NEWS].count()
     if since is None:
         return newer
@@ -176,7 +176,8 @@ def count_sent(group: int | None) -> int:
     return found[:MOST_SENT].count()
 
 
-def _letters(wanted: Filter) -> QuerySet[DeadLetter]:
+def matching(wanted: Filter) -> QuerySet[DeadLetter]:
+    """The letters that fit, in no order."""
     found = DeadLetter.objects.all()
     if wanted.group and wanted.status:
         # Ranges of one value: with "=", PostgreSQL thinks that the newest letters of a group are found soon by reading

@@ -112,8 +112,11 @@ def _resolve(notes: dict[int, str]) -> None:
         cursor.execute(
             """
             UPDATE dlq_retry SET state = %s, finished_at = %s, published_at = coalesce(published_at, %s), error = ''
-            WHERE id IN (SELECT max(id) FROM dlq_retry WHERE letter_id = ANY(%s) GROUP BY letter_id)
-              AND state = ANY(%s)
+            WHERE id IN (
+                SELECT id FROM dlq_retry
+                WHERE id IN (SELECT max(id) FROM dlq_retry WHERE letter_id = ANY(%s) GROUP BY letter_id)
+                ORDER BY id FOR NO KEY UPDATE  -- in the order in which a retry job locks them
+            ) AND state = ANY(%s)
             """,
             [
                 RetryState.SUCCEEDED.value,

@@ -51,7 +51,8 @@ def take(source: Source, letters: Sequence[NewLetter]) -> list[NewLetter]:
     }
     retries: dict[tuple[int, int], Retry] = {}
     latest: dict[int, Retry] = {}
-    for retry in Retry.objects.filter(letter__in=locked).order_by("pk"):
+    # Locked in the order of ids, as a retry job locks them.
+    for retry in Retry.objects.filter(letter__in=locked).order_by("pk").select_for_update():
         retries[retry.letter_id, retry.attempt] = latest[retry.letter_id] = retry
 
     fresh: list[NewLetter] = []
@@ -84,11 +85,16 @@ def _sent_for_events(source: Source, letters: Sequence[NewLetter]) -> dict[tuple
     if not events:
         return {}
     with connection.cursor() as cursor:
-        # dead_letter_awaiting: only what is open or sent is in this index.
+        # dead_letter_awaiting: only what is open or sent is in this index. A letter may be back before its job has
+        # noted that it is out.
         cursor.execute(
             """
-            SELECT event_id, failed_in, max(id) FROM dlq_deadletter
-            WHERE event_id = ANY(%s) AND reason = 'service' AND status = 'sent' AND source_id = %s
+            SELECT event_id, failed_in, max(id) FROM dlq_deadletter letter
+            WHERE event_id = ANY(%s) AND reason = 'service' AND status IN ('open', 'sent') AND source_id = %s
+              AND (status = 'sent' OR EXISTS (
+                  SELECT FROM dlq_retry retry WHERE retry.letter_id = letter.id
+                  AND retry.state IN ('claimed', 'published') AND retry.publish_started_at IS NOT NULL
+              ))
             GROUP BY event_id, failed_in
             """,
             [list(events), source.pk],

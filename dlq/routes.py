@@ -1,32 +1,60 @@
 """Where a letter goes when it is sent again, and by whom: the ways are registered by those who know them."""
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import msgspec
 
 from dlq.formats import without_death
 from dlq.headers import of_retry
-from dlq.models import DeadLetter
-from eventhub.brokers.adapter import is_polled, open_adapter
+from dlq.models import DeadLetter, RedirectRule
+from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Kind, Role, Source
 from eventhub.events.message import OutgoingMessage
 
-# Publishes messages for a source and returns when they are safely handed over; raises BrokerError otherwise.
+# Publishes messages for a source and returns when they are safely handed over. Raises BrokerError, and Refused for
+# some of them, as Adapter.publish does.
 Publish = Callable[[Source, Sequence[OutgoingMessage]], None]
 
 _registered: dict[str, Publish] = {}
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A way for a letter: how, and where to, in words that go after "publishes it to"."""
+    """A way for a letter: where to, in words that go after "publishes it to", and by whom."""
 
-    publish: Publish
+    source: Source
     topic: str
     destination: str
+    # None: the adapter of the source.
+    publish: Publish | None = None
+    # Why it goes elsewhere than where it came from; empty when it does not.
+    redirected: str = ""
 
 
 class NoRoute(Exception):
     """The letter cannot be sent again. The text says why, and what can be done."""
+
+
+class Redirects(msgspec.Struct, frozen=True):
+    """What sends letters elsewhere: the rules in force, and what the asker said for this one time, which wins."""
+
+    rules: list[RedirectRule] = []
+    once: str = ""
+
+    @classmethod
+    def in_force(cls, once: str = "") -> "Redirects":
+        """As they are now. One statement."""
+        return cls(list(RedirectRule.objects.filter(enabled=True)), once)
+
+    def of(self, source: Source, topic: str) -> tuple[str, str]:
+        """Where letters of `source` for `topic` go, and why there; the topic itself and "" when nothing says so."""
+        if self.once:
+            return self.once, "as asked for this retry"
+        for rule in self.rules:
+            if rule.source_id in (None, source.pk) and fnmatchcase(topic, rule.pattern):
+                return rule.to_topic, f"by a redirect rule of {rule.created_by}: {rule.why}"
+        return topic, ""
 
 
 def register(kind: str, publish: Publish) -> None:
@@ -34,22 +62,26 @@ def register(kind: str, publish: Publish) -> None:
     _registered[kind] = publish
 
 
-def route_of(letter: DeadLetter) -> Route:
-    """The way for this letter; raises NoRoute. Reads `letter.source`."""
+def route_of(letter: DeadLetter, redirects: Redirects | None = None) -> Route:
+    """The way for this letter; raises NoRoute. Reads `letter.source`, and the rules unless they are given."""
     source = letter.source
-    if not letter.topic and source.role == Role.DEAD_LETTERS:
+    publish = _registered.get(source.kind)
+    topic, redirected = letter.topic, ""
+    if publish is None:
+        topic, redirected = (redirects or Redirects.in_force()).of(source, topic)
+    elif redirects and redirects.once:
+        raise NoRoute(f"It goes back to {_named(source.kind, topic)}, and cannot be redirected to a topic.")
+    if not topic and source.role == Role.DEAD_LETTERS:
         raise NoRoute(
             "The dead letter does not say where it came from (no header names its topic), so there is no place to "
-            "send it to. Download the body and publish it where it belongs, then discard this one."
+            "send it to. Redirect it to a topic, or download the body and publish it where it belongs."
         )
-    if publish := _registered.get(source.kind):
-        return Route(publish, letter.topic, _named(source, letter.topic))
-    if not is_polled(source):
+    if publish is None and not is_polled(source):
         raise NoRoute(
             f"Messages of {source.name} came in over {source.get_kind_display()}, and nothing here knows how to take "
             "them in again. Have the sender send it once more, then discard this one."
         )
-    return Route(_through_the_adapter, letter.topic, _named(source, letter.topic))
+    return Route(source, topic, _named(source.kind, topic), publish, redirected)
 
 
 def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
@@ -66,18 +98,11 @@ def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
     )
 
 
-def _through_the_adapter(source: Source, messages: Sequence[OutgoingMessage]) -> None:
-    adapter = open_adapter(source, consumer="eventhub-retry")
-    try:
-        adapter.publish(messages)
-    finally:
-        adapter.close()
-
-
-def _named(source: Source, topic: str) -> str:
-    if source.kind == Kind.HTTP:
+@lru_cache(maxsize=1024)
+def _named(kind: str, topic: str) -> str:
+    if kind == Kind.HTTP:
         return "EventHub's own intake"
-    if source.kind == Kind.HANDLERS:
+    if kind == Kind.HANDLERS:
         return f"handler {topic}"
-    noun = {Kind.REDIS: "stream", Kind.OUTBOX: "topic"}.get(Kind(source.kind), "topic")
-    return f"{noun} {topic} ({source.get_kind_display()})"
+    noun = {Kind.REDIS: "stream", Kind.OUTBOX: "topic"}.get(Kind(kind), "topic")
+    return f"{noun} {topic} ({Kind(kind).label})"

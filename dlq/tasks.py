@@ -1,20 +1,27 @@
 """Celery's doors to what dead letters do by themselves. The rows are the truth; a lost task loses nothing."""
 
+import time
+
 from celery import shared_task
 
-from dlq import counts, retry, settling
+from dlq import counts
+from dlq.jobs import driving, lease
+
+# A job is driven for so long before the next one has its turn, and all of them before other tasks have theirs.
+SLICE_S = 5.0
+TURN_S = 10.0
 
 
-@shared_task(name="dlq.publish_claimed")
-def publish_claimed(retry_ids: list[int]) -> None:
-    """Publish retries that were claimed in a request."""
-    retry.publish_claimed(retry_ids)
-
-
-@shared_task(name="dlq.settle")
-def settle() -> None:
-    """Find and settle what a crash left half done."""
-    settling.settle()
+@shared_task(name="dlq.drive_jobs")
+def drive_jobs() -> None:
+    """Drive retry jobs that are due, one after the other."""
+    began = time.monotonic()
+    while job := lease.take():
+        driving.drive(job, SLICE_S)
+        if time.monotonic() - began > TURN_S:
+            if lease.is_any_due():
+                drive_jobs.delay()
+            return
 
 
 @shared_task(name="dlq.merge_counts")

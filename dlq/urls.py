@@ -9,6 +9,17 @@ urlpatterns = [
     path("dead-letters/discard/", views.discard, name="dead-letters-discard"),
     path("dead-letters/reopen/", views.reopen, name="dead-letters-reopen"),
     path("dead-letters/resolve/", views.resolve, name="dead-letters-resolve"),
+    path("dead-letters/jobs/", views.jobs, name="retry-jobs"),
+    path("dead-letters/jobs/<int:pk>/", views.job, name="retry-job"),
+    path("dead-letters/jobs/<int:pk>/progress/", views.job_progress, name="retry-job-progress"),
+    path("dead-letters/jobs/<int:pk>/results.csv", views.job_csv, name="retry-job-csv"),
+    path("dead-letters/jobs/<int:pk>/pause/", views.job_control, {"verb": "pause"}, name="retry-job-pause"),
+    path(
+        "dead-letters/jobs/<int:pk>/resume/", views.job_control, {"verb": "resume"}, name="retry-job-resume"
+    ),
+    path(
+        "dead-letters/jobs/<int:pk>/cancel/", views.job_control, {"verb": "cancel"}, name="retry-job-cancel"
+    ),
     path("dead-letters/<int:pk>/", views.letter, name="dead-letter"),
     path("dead-letters/<int:pk>/body/", views.body, name="dead-letter-body"),
     path("dead-letters/<int:pk>/raw/", views.raw, name="dead-letter-raw"),

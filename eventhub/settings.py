@@ -73,7 +73,6 @@ INSTALLED_APPS = [
     "eventhub.traces",
     "monitoring",
     "eventhub.ingest",
-    "eventhub.sources",
     "eventhub.demo",
     "eventhub.running",
 ]
@@ -134,13 +133,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Redis, Channels, Celery --------------------------------------------------------------------
 
 REDIS_URL = _env.get("REDIS_URL", "redis://127.0.0.1:6379/0")
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "eventhub",
-    }
-}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -170,7 +162,7 @@ CELERY_BEAT_SCHEDULE = {
     "note-versions": {"task": "monitoring.note_versions", "schedule": 10.0, "options": {"expires": 10}},
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
-    "settle-retries": {"task": "dlq.settle", "schedule": 15.0, "options": {"expires": 15}},
+    "drive-retry-jobs": {"task": "dlq.drive_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "sweep-handlers": {
         "task": "handlers.sweep",
         "schedule": 1.0,

@@ -17,7 +17,7 @@ from dlq import intake
 from dlq.headers import of_retry, retried_as
 from dlq.intake import NewLetter
 from dlq.models import Reason
-from eventhub.brokers.adapter import BrokerError
+from eventhub.brokers.adapter import Refused
 from eventhub.brokers.models import Kind, Source
 from eventhub.events.envelope import Event
 from eventhub.events.message import Message, OutgoingMessage
@@ -43,19 +43,34 @@ def bury(name: str, dead: Sequence[tuple["Held", Attempted]], at: datetime) -> N
     intake.record(source(), [_letter(name, held, result, at) for held, result in dead])
 
 
-@transaction.atomic
 def deliver_again(source: Source, messages: Sequence[OutgoingMessage]) -> None:
-    """The way back of the letters: run each one's handler, and nobody else, with its event. All or none.
+    """The way back of the letters: run each one's handler, and nobody else, with its event.
 
-    The attempts begin anew, so that a person's retry has the policy's whole patience. Raises BrokerError.
+    The attempts begin anew, so that a person's retry has the policy's whole patience. Raises Refused for those that
+    have no handler or no dead delivery any more; the others are delivered.
     """
     known = registry.subscriptions()
-    for message in messages:
-        if message.topic not in known:
-            raise BrokerError(
-                f"There is no handler {message.topic!r} in the code any more. Bring it back under that name, or "
-                "discard the letter."
-            )
+    refused = {
+        n: f"There is no handler {message.topic!r} in the code any more. Bring it back under that name, or "
+        "discard the letter."
+        for n, message in enumerate(messages)
+        if message.topic not in known
+    }
+    going = {n: message for n, message in enumerate(messages) if n not in refused}
+    woken = _wait_again(list(going.values()))
+    refused |= {
+        n: "Its delivery is not among the dead any more: the handler has processed the event meanwhile, or "
+        "retention has dropped it. Look at the event, then discard the letter."
+        for n, message in going.items()
+        if int(message.key or 0) not in woken
+    }
+    if refused:
+        raise Refused(refused)
+
+
+@transaction.atomic
+def _wait_again(messages: Sequence[OutgoingMessage]) -> set[int]:
+    """Let the dead deliveries that these messages are of wait for a worker; which of them do."""
     sent = [retried_as({name.lower(): value for name, value in message.headers}) for message in messages]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -65,6 +80,7 @@ def deliver_again(source: Source, messages: Sequence[OutgoingMessage]) -> None:
                 retry_of = again.letter_id, retry_attempt = again.attempt
             FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS again (id, letter_id, attempt)
             WHERE d.id = again.id AND d.state IN ('dead', 'waiting')
+            RETURNING d.id
             """,
             [
                 [int(message.key or 0) for message in messages],
@@ -72,12 +88,10 @@ def deliver_again(source: Source, messages: Sequence[OutgoingMessage]) -> None:
                 [one.attempt if one else None for one in sent],
             ],
         )
-        if cursor.rowcount < len(messages):
-            raise BrokerError(
-                "Its delivery is not among the dead any more: the handler has processed the event meanwhile, or "
-                "retention has dropped it. Look at the event, then discard the letter."
-            )
-    transaction.on_commit(partial(waking.wake, Counter(message.topic for message in messages)), robust=True)
+        woken = {row[0] for row in cursor.fetchall()}
+    handlers = Counter(message.topic for message in messages if int(message.key or 0) in woken)
+    transaction.on_commit(partial(waking.wake, handlers), robust=True)
+    return woken
 
 
 def _letter(name: str, held: "Held", result: Attempted, at: datetime) -> NewLetter:

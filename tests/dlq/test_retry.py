@@ -9,11 +9,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from dlq import counts, intake, outcomes, routes, settling
+from dlq import counts, intake, outcomes, routes
 from dlq.headers import ATTEMPT, RETRY_FOR, RETRY_OF
-from dlq.models import DeadLetter, PastFailure, Retry, RetryState, Status
-from dlq.operating import retry_letters
-from dlq.retry import claim, publish_claimed
+from dlq.jobs import driving, lease, starting
+from dlq.jobs.options import Options
+from dlq.jobs.planning import Next
+from dlq.jobs.selection import of_letters
+from dlq.models import DeadLetter, JobState, PastFailure, Retry, RetryJob, RetryState, Status
 from eventhub.access.audit import Actor
 from eventhub.access.models import AuditEntry
 from eventhub.brokers.models import Kind, Source
@@ -21,9 +23,9 @@ from eventhub.events.decoding import decode
 from eventhub.events.message import Message
 from eventhub.events.receipts import Receipt
 from tests.dlq.letters import broken, dead_message, order_paid, service_failure
+from tests.dlq.sending import ANNA, refused, run, send_again, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ANNA = Actor("anna")
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_a_retry_publishes_the_same_bytes_to_where_the_message_came_from(
 ) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1, headers={"traceparent": "x"}))
 
-    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
+    assert sent(send_again(letter.pk)) == [letter.pk]
 
     [(_, entry)] = redis.xrange("shop.orders")
     assert entry[b"body"] == bytes(letter.body)
@@ -90,7 +92,9 @@ def test_two_people_at_once_publish_once(shop_dead_letters: Source, redis: Any) 
 
     def press(n: int) -> int:
         try:
-            return retry_letters([letter.pk], Actor(f"person {n}")).accepted
+            return len(sent(send_again(letter.pk, actor=Actor(f"person {n}"))))
+        except starting.NothingToSend:
+            return 0
         finally:
             connection.close()
 
@@ -102,22 +106,20 @@ def test_two_people_at_once_publish_once(shop_dead_letters: Source, redis: Any) 
     assert Retry.objects.count() == 1
 
 
-def test_publishing_the_same_claim_twice_at_once_publishes_once(
-    shop_dead_letters: Source, redis: Any
-) -> None:
-    letters = [letter_of(shop_dead_letters, service_failure(n)) for n in range(5)]
-    claims = claim([letter.pk for letter in letters], ANNA)
+def test_several_workers_at_one_job_publish_each_letter_once(shop_dead_letters: Source, redis: Any) -> None:
+    letters = [letter_of(shop_dead_letters, service_failure(n)) for n in range(30)]
+    job = starting.start(of_letters([letter.pk for letter in letters]), ANNA)
 
-    def publish(_: int) -> None:
+    def work(_: int) -> None:
         try:
-            publish_claimed(claims.retry_ids)
+            run(job)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(4) as workers:
-        list(workers.map(publish, range(4)))
+        list(workers.map(work, range(4)))
 
-    assert redis.xlen("shop.orders") == 5
+    assert redis.xlen("shop.orders") == 30
 
 
 def test_a_broker_that_refuses_leaves_the_letter_open_with_the_reason(
@@ -127,28 +129,31 @@ def test_a_broker_that_refuses_leaves_the_letter_open_with_the_reason(
     shop.config = {"streams": ["shop.orders"], "url": "redis://127.0.0.1:1/0"}
     shop.save()
 
-    outcome = retry_letters([letter.pk], ANNA)
+    job = send_again(letter.pk)
 
     letter.refresh_from_db()
     assert letter.status == Status.OPEN
-    assert outcome.accepted == 0
-    assert "could not be sent" in outcome.refused[0].why
-    assert letter.retries.get().state == RetryState.NOT_PUBLISHED
+    assert (job.state, job.is_finished) == (JobState.FAILED, True)
+    retry = letter.retries.get()
+    assert retry.state == RetryState.NOT_PUBLISHED
+    assert "could not be sent" in retry.error
     assert counts.open_letters().letters == 1
 
 
-def test_a_claim_that_nobody_began_is_sent_by_the_sweep(shop_dead_letters: Source, redis: Any) -> None:
+def test_a_job_that_nobody_took_up_is_sent_by_the_next_worker(
+    shop_dead_letters: Source, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1))
-    claim([letter.pk], ANNA)
-    assert settling.settle().sent == 0  # too young to be abandoned
+    monkeypatch.setattr(lease, "take", lambda job_id=None: None)  # as if the web process died here
+    job = starting.start(of_letters([letter.pk]), ANNA)
+    monkeypatch.undo()
+    assert "waits in retry job" in refused(letter.pk)
 
-    Retry.objects.update(requested_at=timezone.now() - timedelta(minutes=2))
-    assert settling.settle().sent == 1
-    assert settling.settle().sent == 0
+    assert sent(run(job)) == [letter.pk]
     assert redis.xlen("shop.orders") == 1
 
 
-def test_a_crash_while_publishing_is_told_as_uncertain_and_can_be_retried(
+def test_what_was_in_flight_when_a_worker_died_is_sent_again_and_told(
     shop_dead_letters: Source, redis: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1))
@@ -158,34 +163,53 @@ def test_a_crash_while_publishing_is_told_as_uncertain_and_can_be_retried(
 
     monkeypatch.setitem(routes._registered, Kind.REDIS, die)
     with pytest.raises(SystemExit):
-        retry_letters([letter.pk], ANNA)
+        send_again(letter.pk)
     monkeypatch.undo()
-    Retry.objects.update(publish_started_at=timezone.now() - timedelta(minutes=5))
+    job = RetryJob.objects.get()
+    assert lease.take(job.pk) is None, "the lease of the dead has not run out yet"
+    RetryJob.objects.update(lease_until=timezone.now())
 
-    assert settling.settle().uncertain == 1
-    uncertain = letter.retries.get()
-    assert uncertain.state == RetryState.UNCERTAIN
-    assert "may have been published or not" in uncertain.error
-    letter.refresh_from_db()
-    assert letter.status == Status.OPEN
+    run(job)
 
-    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
-    assert [retry.attempt for retry in letter.retries.all()] == [4, 5]
+    assert redis.xlen("shop.orders") == 1
+    retry = letter.retries.get()
+    assert (retry.state, retry.sends, retry.attempt) == (RetryState.PUBLISHED, 2, 4)
+    told = AuditEntry.objects.get(action="send again")
+    assert (told.actor, told.detail["letters"]) == ("eventhub", [letter.pk])
 
 
-def test_a_claim_older_than_an_hour_is_given_up_not_sent(shop_dead_letters: Source, redis: Any) -> None:
-    letter = letter_of(shop_dead_letters, service_failure(1))
-    claim([letter.pk], ANNA)
-    Retry.objects.update(requested_at=timezone.now() - timedelta(hours=2))
+def test_a_batch_that_kills_every_worker_is_given_up_and_the_rest_goes_on(
+    shop_dead_letters: Source, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = [letter_of(shop_dead_letters, service_failure(n)) for n in range(3)]
+    job = starting.start(of_letters([letter.pk for letter in letters]), ANNA, Options(rate_per_s=1_000))
 
-    assert settling.settle().given_up == 1
-    assert redis.xlen("shop.orders") == 0
-    assert letter.retries.get().state == RetryState.NOT_PUBLISHED
+    def die(source: Source, messages: Any) -> None:
+        raise SystemExit("killed")
+
+    monkeypatch.setattr(driving.planning, "plan", lambda facts, options: Next("send", limit=1))
+    monkeypatch.setitem(routes._registered, Kind.REDIS, die)
+    for _ in range(driving.MOST_SENDS):
+        with pytest.raises(SystemExit):
+            run(job)
+        RetryJob.objects.update(lease_until=timezone.now())
+    monkeypatch.undo()
+
+    run(job)
+
+    assert sent(job) == [letter.pk for letter in letters[1:]]
+    lost = letters[0].retries.get()
+    assert lost.state == RetryState.UNCERTAIN
+    assert "may have been published or not" in lost.error
+    letters[0].refresh_from_db()
+    assert letters[0].status == Status.OPEN
+    assert sent(send_again(letters[0].pk)) == [letters[0].pk]
+    assert [retry.attempt for retry in letters[0].retries.all()] == [4, 5]
 
 
 def test_a_success_receipt_of_the_service_resolves_the_letter(shop_dead_letters: Source, redis: Any) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1))
-    retry_letters([letter.pk], ANNA)
+    send_again(letter.pk)
 
     observe([], receipt(letter, service="email"))
     letter.refresh_from_db()
@@ -209,7 +233,7 @@ def test_a_retry_that_dies_again_reopens_its_letter_with_both_failures(
     shop_dead_letters: Source, redis: Any
 ) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1))
-    retry_letters([letter.pk], ANNA)
+    send_again(letter.pk)
     again = service_failure(
         1,
         origin_key="redis:shop.dead-letters/99-0",
@@ -237,7 +261,7 @@ def test_a_service_that_drops_the_headers_is_recognised_by_its_event(
     shop_dead_letters: Source, redis: Any
 ) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1))
-    retry_letters([letter.pk], ANNA)
+    send_again(letter.pk)
     with transaction.atomic():
         assert intake.record(shop_dead_letters, [service_failure(1, origin_key="redis:again")]) == 0
     letter.refresh_from_db()
@@ -248,7 +272,7 @@ def test_another_service_that_dies_of_a_retried_message_gets_its_own_letter(
     shop_dead_letters: Source, redis: Any
 ) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1))
-    retry_letters([letter.pk], ANNA)
+    send_again(letter.pk)
     headers = {RETRY_OF: str(letter.pk), ATTEMPT: "4", "dlq-group": "email"}
     with transaction.atomic():
         other = service_failure(1, origin_key="redis:other", headers=headers)
@@ -259,7 +283,7 @@ def test_another_service_that_dies_of_a_retried_message_gets_its_own_letter(
 
 def test_an_unreadable_message_is_resolved_when_its_retry_is_stored(shop: Source, redis: Any) -> None:
     letter = letter_of(shop, broken(1, body=order_paid()))
-    retry_letters([letter.pk], ANNA)
+    send_again(letter.pk)
     [(_, entry)] = redis.xrange("shop.orders")
     headers = {name.decode(): value.decode() for name, value in entry.items() if name != b"body"}
     message = Message(
@@ -284,7 +308,7 @@ def test_an_outcome_that_comes_before_the_mark_is_kept(
             intake.record(source, [new])
 
     monkeypatch.setitem(routes._registered, Kind.REDIS, publish_and_fail_at_once)
-    retry_letters([letter.pk], ANNA)
+    send_again(letter.pk)
 
     letter.refresh_from_db()
     assert letter.status == Status.OPEN
@@ -296,8 +320,7 @@ def test_a_letter_that_does_not_say_where_it_came_from_is_refused_with_words(
     shop_dead_letters: Source,
 ) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1, headers={"dlq-origin-stream": ""}))
-    outcome = retry_letters([letter.pk], ANNA)
-    assert "does not say where it came from" in outcome.refused[0].why
+    assert "does not say where it came from" in refused(letter.pk)
     assert not Retry.objects.exists()
 
 
@@ -305,11 +328,12 @@ def test_what_came_in_over_http_needs_a_registered_way_back(db: Any, monkeypatch
     http = Source.objects.create(name="http", kind=Kind.HTTP)
     letter = letter_of(http, broken(1))
     monkeypatch.delitem(routes._registered, Kind.HTTP, raising=False)
-    assert "nothing here knows how" in retry_letters([letter.pk], ANNA).refused[0].why
+    assert "nothing here knows how" in refused(letter.pk)
+    assert not RetryJob.objects.exists()
 
     taken: list[bytes] = []
     monkeypatch.setitem(routes._registered, Kind.HTTP, lambda source, out: taken.extend(m.body for m in out))
-    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
+    assert sent(send_again(letter.pk)) == [letter.pk]
     assert taken == [b"{"]
 
 
@@ -317,11 +341,11 @@ def test_a_sent_letter_without_word_can_be_sent_again_after_a_while(
     shop_dead_letters: Source, redis: Any
 ) -> None:
     letter = letter_of(shop_dead_letters, service_failure(1))
-    retry_letters([letter.pk], ANNA)
-    assert "outcome is awaited" in retry_letters([letter.pk], ANNA).refused[0].why
+    send_again(letter.pk)
+    assert "outcome is awaited" in refused(letter.pk)
 
     DeadLetter.objects.update(sent_at=timezone.now() - timedelta(minutes=11))
-    assert retry_letters([letter.pk], ANNA).sent == [letter.pk]
+    assert sent(send_again(letter.pk)) == [letter.pk]
     assert [r.state for r in letter.retries.all()] == [RetryState.NO_WORD, RetryState.PUBLISHED]
 
 

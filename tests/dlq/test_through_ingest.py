@@ -10,12 +10,11 @@ from django.conf import settings
 
 from dlq import counts
 from dlq.models import DeadLetter, Status
-from dlq.operating import retry_letters
-from eventhub.access.audit import Actor
 from eventhub.brokers.adapter import open_adapter
 from eventhub.brokers.models import Source
 from eventhub.ingest.pipeline import Pipeline
 from tests.dlq.letters import dead_message, order_paid
+from tests.dlq.sending import send_again, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STREAMS = ("shop.orders", "shop.dead-letters")
@@ -76,7 +75,7 @@ def test_a_dead_letter_is_read_retried_comes_back_is_retried_and_resolved(
     letter = DeadLetter.objects.get()
     assert (letter.status, letter.event_type, letter.failed_in) == (Status.OPEN, "order.paid", "shipping")
 
-    assert retry_letters([letter.pk], Actor("anna")).sent
+    assert sent(send_again(letter.pk))
     ingest(shop)  # the hub reads the retried message too: a duplicate, and no success yet
     letter.refresh_from_db()
     assert letter.status == Status.SENT
@@ -86,7 +85,7 @@ def test_a_dead_letter_is_read_retried_comes_back_is_retried_and_resolved(
     letter.refresh_from_db()
     assert (letter.status, letter.attempts, letter.returns) == (Status.OPEN, 4, 1)
 
-    assert retry_letters([letter.pk], Actor("anna")).sent
+    assert sent(send_again(letter.pk))
     succeed(redis)
     ingest(shop)
     letter.refresh_from_db()
@@ -101,7 +100,7 @@ def test_an_unreadable_message_retried_unchanged_comes_back_to_the_same_letter(
     redis.xadd("shop.orders", {"body": b'{"event_type": "order.placed", \xff'})
     ingest(shop)
     letter = DeadLetter.objects.get()
-    assert retry_letters([letter.pk], Actor("anna")).sent
+    assert sent(send_again(letter.pk))
     ingest(shop)
     letter.refresh_from_db()
     assert (letter.status, letter.returns, letter.attempts) == (Status.OPEN, 1, 2)

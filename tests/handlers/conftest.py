@@ -64,7 +64,9 @@ class Hub:
     """The hub as a test drives it: events come in, handlers run."""
 
     def __init__(self) -> None:
-        self.source, _ = Source.objects.get_or_create(name="shop", defaults={"kind": Kind.REDIS})
+        self.source, _ = Source.objects.get_or_create(
+            name="shop", defaults={"kind": Kind.REDIS, "config": {"streams": ["shop.orders"]}}
+        )
         self.pipeline = Pipeline(self.source)
 
     def take(self, *events: dict[str, Any]) -> None:

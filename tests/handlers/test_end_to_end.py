@@ -6,14 +6,11 @@ import pytest
 from django.db import ProgrammingError
 
 from dlq.models import DeadLetter, Status
-from dlq.operating import retry_letters
-from eventhub.access.audit import Actor
 from eventhub.handlers import PermanentError, Retry, TemporaryError
 from eventhub.handlers.models import Delivery
 from monitoring.rollups.models import Rollup
+from tests.dlq.sending import send_again, sent
 from tests.handlers.conftest import placed
-
-OPERATOR = Actor("olga")
 
 
 def test_a_handler_is_called_with_each_event_it_asked_for(hub, handles, effects):
@@ -99,8 +96,7 @@ def test_the_last_attempt_ends_among_the_dead_letters_and_its_retry_runs_that_ha
     assert "attempting.py" not in letters[0].stack
 
     broken[0] = False
-    outcome = retry_letters([letters[0].pk], OPERATOR)
-    assert outcome.sent == [letters[0].pk]
+    assert sent(send_again(letters[0].pk)) == [letters[0].pk]
     hub.run("ship")
     hub.run("bill")
 
@@ -118,7 +114,7 @@ def test_a_letter_whose_retry_dies_again_comes_back_with_its_attempts(hub, handl
     hub.take(placed(1))
     hub.run("ship")
     letter = DeadLetter.objects.get()
-    retry_letters([letter.pk], OPERATOR)
+    send_again(letter.pk)
     hub.run("ship")
 
     letter.refresh_from_db()

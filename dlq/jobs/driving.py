@@ -1,0 +1,414 @@
+"""Driving one job under its lease: the loop that carries out what ``planning`` decides.
+
+While the broker confirms one batch, the letters of the batch before are marked and the next is read. What is in
+flight at any moment is one batch; a worker that takes over after a crash sends that one again, under the same event
+ids, and says so in the audit log.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from dlq.jobs import batches, bucket, lease, marking, planning, tally
+from dlq.jobs.options import Options, read_options
+from dlq.jobs.planning import Facts, Next
+from dlq.jobs.ramp import Look
+from dlq.jobs.selection import read_selection
+from dlq.jobs.sending import Packed, Senders, Sent, pack
+from dlq.models import JobState, Retry, RetryJob, RetryState
+from eventhub.access import audit
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+# A job of so few letters tells its asker at once when the broker cannot be reached, instead of trying on.
+SMALL = 20
+# A batch that was begun this often, each time by a worker that then died, is not begun again.
+MOST_SENDS = 3
+# Batches in a row that the broker did not take, before the job pauses.
+MOST_TROUBLES = 8
+LONGEST_PAUSE_S = 60.0
+# A wait that is shorter than this is slept; for a longer one the worker turns to other jobs.
+SLEPT_S = 1.0
+# How long a database that is away is waited for, when the broker has confirmed what it does not know yet.
+PATIENCE_S = 60.0
+RELEASED_AT_ONCE = 5_000
+# Until a person resumes it.
+NEVER = timedelta(days=3_650)
+
+
+def drive(job: RetryJob, seconds: float) -> None:
+    """Drive a job whose lease was taken, for about so many seconds, and give the lease back.
+
+    Must not run inside a transaction: its steps have to be durable one by one.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("drive() needs its steps committed: call it outside of a transaction.")
+    with lease.Heartbeat(job), Senders() as senders:
+        driver = Driver(job, senders)
+        try:
+            next_at = driver.run(seconds)
+        except lease.LeaseLost as lost:
+            log.warning("%s", lost)
+            return
+        except Exception as error:
+            log.exception("Retry job %d failed", job.pk)
+            next_at = driver.stumble(error)
+        finally:
+            driver.land()
+    lease.give_back(driver.job, next_at)
+
+
+class Driver:
+    """One worker's turn with one job."""
+
+    def __init__(self, job: RetryJob, senders: Senders) -> None:
+        self.job = job
+        self.options: Options = read_options(job.options)
+        self._senders = senders
+        self._tally = tally.read_tally(job)
+        self._count_at = 0.0
+        # Confirmed by the broker, and not marked as published yet.
+        self._confirmed: list[int] = []
+        # Marked as published, and their letters not yet as sent.
+        self._letters_due: list[int] = []
+        self._under_way: Future[Sent] | None = None
+        self._ahead: Packed | None = None
+        self._last_id = 0
+        self._is_in_trouble = False
+
+    def run(self, seconds: float) -> datetime:
+        """Go on with the job until it waits for something or the time is over; returns when it is due again."""
+        deadline = time.monotonic() + seconds
+        self._recover()
+        if wait_s := self._after_trouble():
+            return timezone.now() + timedelta(seconds=wait_s)
+        while time.monotonic() < deadline:
+            step = planning.plan(self._facts(), self.options)
+            pause_s = self._do(step)
+            if pause_s is None:
+                return timezone.now() + NEVER
+            if pause_s > SLEPT_S:
+                self._settle()
+                return timezone.now() + timedelta(seconds=pause_s)
+            if pause_s:
+                self._settle()
+                time.sleep(pause_s)
+        self._settle()
+        return timezone.now()
+
+    def land(self) -> None:
+        """Bring home what is under way, whatever else went wrong: what the broker confirmed is marked."""
+        if self._under_way is not None:
+            future, self._under_way = self._under_way, None
+            try:
+                self._confirmed += future.result().confirmed
+            except Exception:
+                log.exception("Publishing failed in retry job %d", self.job.pk)
+        if self._confirmed or self._letters_due:
+            self._settle()
+
+    def stumble(self, error: Exception) -> datetime:
+        """Note an error that nobody foresaw, so that the job tries on and does not try for ever."""
+        self._is_in_trouble = True
+        self._change(troubles=self.job.troubles + 1, reason=f"{type(error).__name__}: {error}"[:500])
+        return timezone.now() + timedelta(seconds=self._after_trouble())
+
+    # -- deciding --------------------------------------------------------------------------------------------
+
+    def _facts(self) -> Facts:
+        job = self.job
+        look = Look()
+        needs_outcomes = self.options.canary or self.options.limit is not None
+        if needs_outcomes and self._confirmed:
+            self._settle()
+        if needs_outcomes or time.monotonic() >= self._count_at:
+            self._recount()
+        if self.options.limit is not None:
+            look = self._look()
+        return Facts(
+            state=JobState(job.state),
+            now=timezone.now(),
+            tally=self._tally,
+            is_marked=job.is_marked,
+            start_at=job.start_at,
+            canary_passed=job.canary_passed,
+            step=job.step,
+            look=look,
+            canary_sent_s=_since(job.step_started_at),
+        )
+
+    def _recount(self) -> None:
+        """Count what became of the letters, and read what people decided about the job meanwhile."""
+        began = time.monotonic()
+        self._tally = tally.refresh(self.job)
+        took = time.monotonic() - began
+        self._count_at = time.monotonic() + max(1.0, 20 * took)
+        token = self.job.lease_token
+        self.job.refresh_from_db()
+        if self.job.lease_token != token:
+            self.job.lease_token = token
+            raise lease.LeaseLost(f"Another worker drives retry job {self.job.pk} now.")
+
+    def _look(self) -> Look:
+        job = self.job
+        step = tally.count_since(job.pk, job.step_started_at) if job.step_started_at else tally.Tally()
+        judged = tally.count_since(job.pk, job.judged_from) if job.judged_from else self._tally
+        return Look(
+            step_sent=step.sent,
+            step_settled=step.sent - step.awaited,
+            step_returned=step.returned,
+            waited_s=_since(job.step_started_at) or 0.0,
+            sent=judged.sent,
+            returned=judged.returned,
+        )
+
+    def _do(self, step: Next) -> float | None:
+        """Carry out a step; returns how long to wait after it, None when there is nothing more to do."""
+        match step.do:
+            case "mark":
+                if marking.mark_some(self.job, read_selection(self.job.selection), self.options):
+                    self._change(is_marked=True)
+                self._count_at = 0.0
+                return 0.0
+            case "send":
+                return self._send(step.limit, step.state or JobState.RUNNING)
+            case "canary":
+                return self._send(step.limit, JobState.CANARY)
+            case "pass":
+                self._change(canary_passed=True, state=JobState.RUNNING, reason="")
+                return 0.0
+            case "wait":
+                if step.state and (step.state != self.job.state or step.why != self.job.reason):
+                    self._change(state=step.state, reason=step.why)
+                self._count_at = 0.0
+                return step.wait_s
+            case "pause":
+                self._change(state=JobState.PAUSED, reason=step.why)
+                return None
+            case "release":
+                self._settle()
+                why = f"The job was {self.job.get_state_display()} before its turn came."
+                batches.withdraw(self.job, why, RELEASED_AT_ONCE)
+                self._recount()
+                return 0.0
+            case "end":
+                self._end(step)
+                return 0.0
+            case "nothing":
+                self._settle()
+                if self.job.is_over:
+                    self._recover()
+                    self._recount()
+                    self._change(is_finished=not (self._tally.waiting or self._tally.in_flight))
+                return None
+
+    # -- sending ---------------------------------------------------------------------------------------------
+
+    def _send(self, limit: int, state: JobState) -> float:
+        now = timezone.now()
+        tokens: dict[str, Any] = {}
+        if rate := self.options.rate_per_s:
+            taken = bucket.take(bucket.Bucket(self.job.tokens, self.job.tokens_at), rate, limit, now)
+            if not taken.granted:
+                return taken.wait_s
+            limit = taken.granted
+            tokens = {"tokens": taken.bucket.tokens, "tokens_at": taken.bucket.at}
+        packed = self._ahead or self._prepare(limit)
+        self._ahead = None
+        if packed is None:
+            self._settle()
+            self._count_at = 0.0
+            return 0.0
+        if self.options.ramp or state == JobState.CANARY:
+            tokens |= {"step_started_at": now, "step": self.job.step + (state != JobState.CANARY)}
+        self._publish(packed, state, tokens)
+        return self._after_trouble()
+
+    def _prepare(self, limit: int) -> Packed | None:
+        candidates = batches.waiting(self.job, limit, self._last_id)
+        if not candidates:
+            return None
+        packed = pack([candidate.retry_id for candidate in candidates], self.options)
+        taken = packed.destinations.keys() | packed.homeless.keys()
+        self._last_id = max(taken)
+        return packed
+
+    def _publish(
+        self, packed: Packed, state: JobState, changes: dict[str, Any], resend: Sequence[int] = ()
+    ) -> None:
+        """Begin the batch, publish it, and bring home what the broker says; the batch before is marked on the way."""
+        begun = self._patiently(lambda: self._advance(packed, state, changes, resend))
+        parcels = [parcel for parcel in packed.parcels if parcel.retry_id in begun]
+        closed = dict.fromkeys(
+            packed.destinations.keys() - begun if self.job.state == state else (),
+            "Its letter was closed before its turn came.",
+        )
+        self._under_way = self._senders.start(parcels) if parcels else None
+        if self._letters_due:
+            self._patiently(self._mark_letters)
+        if packed.homeless:
+            batches.finish(packed.homeless, RetryState.NOT_PUBLISHED)
+        if closed:
+            batches.finish(closed, RetryState.WITHDRAWN)
+        if self._may_read_ahead():
+            self._ahead = self._prepare(self.options.batch_size)
+        if self._under_way is not None:
+            sent = self._under_way.result()
+            self._under_way = None
+            self._take_in(sent)
+
+    def _may_read_ahead(self) -> bool:
+        return self.options.is_plain and self.job.state == JobState.RUNNING and self.options.limit is None
+
+    def _advance(
+        self, packed: Packed, state: JobState, changes: dict[str, Any], resend: Sequence[int]
+    ) -> set[int]:
+        with transaction.atomic():
+            job = lease.lock(self.job)
+            is_stopped = job.is_over or job.state == JobState.PAUSED
+            begun = batches.advance(self._confirmed, {} if is_stopped else packed.destinations)
+            if not is_stopped:
+                changes = {"state": state, "reason": "", **changes}
+                if job.started_at is None:
+                    changes["started_at"] = timezone.now()
+                changed = [name for name, value in changes.items() if getattr(job, name) != value]
+                for name in changed:
+                    setattr(job, name, changes[name])
+                if changed:
+                    job.save(update_fields=changed)
+            if again := [pk for pk in resend if pk in begun]:
+                _audit_resend(job, again)
+        self._letters_due += self._confirmed
+        self._confirmed = []
+        self.job = job
+        if is_stopped:
+            self._count_at = 0.0
+        return begun
+
+    def _take_in(self, sent: Sent) -> None:
+        self._confirmed += sent.confirmed
+        if sent.refused:
+            batches.finish(sent.refused, RetryState.NOT_PUBLISHED)
+        if sent.trouble and self._tally.total <= SMALL:
+            why = f"It could not be sent: {sent.trouble}"
+            batches.finish(dict.fromkeys([*sent.unsent, *sent.unknown], why), RetryState.NOT_PUBLISHED)
+        elif sent.trouble:
+            batches.take_back(sent.unsent)
+            self._last_id = 0
+            self._is_in_trouble = True
+            self._change(troubles=self.job.troubles + 1, reason=sent.trouble)
+        elif self.job.troubles:
+            self._change(troubles=0)
+
+    def _after_trouble(self) -> float:
+        """How long to leave the broker alone; pauses the job when it has been in trouble for long."""
+        if not self._is_in_trouble:
+            return 0.0
+        self._is_in_trouble = False
+        self._count_at = 0.0
+        if self.job.troubles >= MOST_TROUBLES:
+            self._change(
+                state=JobState.PAUSED,
+                troubles=0,
+                reason=f"It did not get on {MOST_TROUBLES} times in a row: {self.job.reason} "
+                "Resume when that is repaired.",
+            )
+            return 0.0
+        # Longer than what is slept: the next turn begins with what is in flight.
+        return max(SLEPT_S + 0.5, min(LONGEST_PAUSE_S, 2.0 ** (self.job.troubles - 1)))
+
+    def _recover(self) -> None:
+        """What a worker that died left: its last batch may be out, and letters may not know that they were sent."""
+        begun = batches.in_flight(self.job)
+        if begun and self.job.state != JobState.PAUSED:
+            lost = {pk for pk, sends in begun.items() if sends >= MOST_SENDS or self.job.is_over}
+            if lost:
+                why = (
+                    "It may have been published or not: EventHub was stopped while it sent this"
+                    f"{', and the job was cancelled since' if self.job.is_over else ', several times'}. Look at the "
+                    "trace before you retry it: the event would carry the same id."
+                )
+                batches.finish(dict.fromkeys(lost, why), RetryState.UNCERTAIN)
+            left = [pk for pk in begun if pk not in lost]
+            while left:
+                packed = pack(left, self.options)
+                self._publish(packed, JobState(self.job.state), {}, resend=left)
+                left = packed.left_over if not self._is_in_trouble else []
+        while due := batches.forgotten(self.job, batches.MOST_FORGOTTEN):
+            batches.letters_sent(due)
+        self._count_at = 0.0
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Mark what the broker confirmed, and its letters. Needs no lease: it is the truth, whoever drives now."""
+        if self._confirmed:
+            self._patiently(self._mark_confirmed)
+        if self._letters_due:
+            self._patiently(self._mark_letters)
+
+    def _mark_confirmed(self) -> None:
+        with transaction.atomic():
+            batches.advance(self._confirmed, {})
+        self._letters_due += self._confirmed
+        self._confirmed = []
+
+    def _mark_letters(self) -> None:
+        batches.letters_sent(self._letters_due)
+        self._letters_due = []
+
+    def _end(self, step: Next) -> None:
+        self._settle()
+        self._recount()
+        if self._tally.waiting or self._tally.in_flight:
+            return
+        why = step.why or ("" if self._tally.total else "None of the letters was there to be sent.")
+        self._change(state=step.state, reason=why, finished_at=timezone.now(), is_finished=True)
+
+    def _change(self, **changes: Any) -> None:
+        """Change the job, unless a person stopped it meanwhile: what people decide stands."""
+        with transaction.atomic():
+            job = lease.lock(self.job)
+            if "state" in changes and (job.is_over or job.state == JobState.PAUSED):
+                changes = {name: value for name, value in changes.items() if name not in ("state", "reason")}
+            for name, value in changes.items():
+                setattr(job, name, value)
+            job.save(update_fields=list(changes))
+        self.job = job
+
+    def _patiently(self, write: Callable[[], T]) -> T:
+        """Do it, and wait for a database that restarts: the broker has confirmed what would else be forgotten."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return write()
+            except (OperationalError, InterfaceError) as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("Retry job %d waits for the database: %s", self.job.pk, error)
+                connection.close()
+                time.sleep(0.5)
+
+
+def _since(at: datetime | None) -> float | None:
+    return None if at is None else (timezone.now() - at).total_seconds()
+
+
+def _audit_resend(job: RetryJob, retry_ids: Sequence[int]) -> None:
+    letters = list(
+        Retry.objects.filter(pk__in=retry_ids).order_by("letter_id").values_list("letter_id", flat=True)
+    )
+    audit.record(
+        audit.SYSTEM,
+        "send again",
+        f"retry job {job.pk}",
+        job=job.pk,
+        letters=letters,
+        why="A worker was stopped while it published these: they may be at the target twice, under the same event ids.",
+    )

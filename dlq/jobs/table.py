@@ -1,0 +1,37 @@
+"""The results of a job as CSV, for spreadsheets and scripts."""
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC
+
+from dlq.jobs import results
+from dlq.models import RetryJob
+
+HEADINGS = ("letter", "event_type", "outcome", "attempt", "times_published", "at", "destination", "detail")
+
+
+class _Line:
+    """A file whose last written text can be taken."""
+
+    text = ""
+
+    def write(self, text: str) -> None:
+        self.text = text
+
+
+def csv_lines(found: RetryJob) -> Iterator[str]:
+    """The results of a job as lines of CSV, read in chunks."""
+    line = _Line()
+    writer = csv.writer(line)
+    writer.writerow(HEADINGS)
+    yield line.text
+    for result in results.everything(found):
+        at = result.at.astimezone(UTC).isoformat() if result.at else ""
+        cells = [result.letter_id, result.event_type, result.outcome, result.attempt or "", result.sends, at]
+        writer.writerow([*cells, _harmless(result.destination), _harmless(result.detail)])
+        yield line.text
+
+
+def _harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,157 @@
+"""Letters, the groups they are in, and what they died of."""
+
+from django.db import models
+
+from eventhub.brokers.models import Source
+
+
+class Reason(models.TextChoices):
+    """Why a message became a dead letter."""
+
+    UNDECODABLE = "undecodable", "could not be read"
+    INVALID = "invalid", "does not fit its schema"
+    UNSTORABLE = "unstorable", "could not be stored"
+    SERVICE = "service", "a service gave up on it"
+
+
+class Status(models.TextChoices):
+    """Where a letter stands. `sent`: its retry was published and its outcome is not known yet."""
+
+    OPEN = "open"
+    SENT = "sent", "retry sent"
+    RESOLVED = "resolved"
+    DISCARDED = "discarded"
+
+
+class DeadLetterGroup(models.Model):
+    """Dead letters that died of the same thing, by fingerprint (``dlq/fingerprint.py``).
+
+    A row is written once and not touched by later letters; how many there are is in `GroupCount`.
+    """
+
+    fingerprint = models.CharField(max_length=64, unique=True)
+    title = models.TextField()
+    reason = models.CharField(max_length=12, choices=Reason)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letter_groups")
+    event_type = models.TextField(blank=True, db_index=True)
+    failed_in = models.TextField(blank=True)
+    error_class = models.TextField(blank=True)
+    first_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-first_seen_at"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class GroupCount(models.Model):
+    """A change of a group's counts in one hour. Append-only, so that no writer waits for another; readers sum.
+
+    `dlq.counts` writes, reads and merges them.
+    """
+
+    group = models.ForeignKey(DeadLetterGroup, on_delete=models.CASCADE, related_name="counts")
+    hour = models.DateTimeField(help_text="The full hour; after two days, the day.")
+    failures = models.BigIntegerField(default=0, help_text="Letters that died, and retries that came back.")
+    letters_change = models.BigIntegerField(default=0, help_text="Letters added to the group.")
+    open_change = models.BigIntegerField(
+        default=0, help_text="Letters that became open, less those that left."
+    )
+    last_failed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["hour"], name="group_count_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.hour:%Y-%m-%d %H}: {self.failures}"
+
+
+class DeadLetter(models.Model):
+    """One message that died, kept whole: the bytes, the headers, where it was, and why.
+
+    The failure fields tell the latest failure; what it died of before is in `PastFailure`.
+    """
+
+    group = models.ForeignKey(
+        DeadLetterGroup, on_delete=models.PROTECT, related_name="members", db_index=False
+    )
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letters")
+    reason = models.CharField(max_length=12, choices=Reason)
+    status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
+    origin_key = models.TextField(help_text="What stays the same when the broker delivers the message again.")
+    # The message
+    body = models.BinaryField()
+    size_bytes = models.BigIntegerField(help_text="Of the whole body.")
+    headers = models.JSONField(default=dict)
+    raw_headers = models.JSONField(
+        null=True, help_text="[name, value] pairs as they came, where `headers` does not tell it all."
+    )
+    properties = models.JSONField(
+        default=dict, help_text="What the broker's protocol says beside headers, for the way back."
+    )
+    key = models.TextField(null=True)
+    topic = models.TextField(
+        blank=True, help_text="Where a retry goes: the topic or queue the message was for; empty: not known."
+    )
+    read_from = models.TextField(blank=True, help_text="The topic or queue it was read from.")
+    partition = models.IntegerField(null=True)
+    offset = models.TextField(blank=True)
+    # The event, as far as it could be read
+    event_id = models.TextField(null=True)
+    event_type = models.TextField(null=True)
+    event_version = models.TextField(null=True)
+    correlation_id = models.TextField(null=True)
+    causation_id = models.TextField(null=True)
+    event_source = models.TextField(null=True, help_text="The service that published it.")
+    # The failure
+    failed_in = models.TextField(blank=True, help_text="The service or consumer group that failed on it.")
+    error_class = models.TextField(blank=True)
+    error_message = models.TextField()
+    stack = models.TextField(blank=True)
+    attempts = models.IntegerField(default=1, help_text="How often handling it was tried, as far as known.")
+    returns = models.IntegerField(default=0, help_text="How many retries came back.")
+    first_failed_at = models.DateTimeField()
+    last_failed_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, help_text="When its latest retry was published.")
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=150, blank=True)
+    closed_note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["origin_key"], name="dead_letter_once")]
+        indexes = [
+            # Here rather than as db_index: Django would add a second index to each text, for LIKE.
+            models.Index(fields=["event_id"], name="dead_letter_event"),
+            models.Index(fields=["correlation_id"], name="dead_letter_correlation"),
+            models.Index(fields=["status", "-id"], name="dead_letter_status"),
+            models.Index(fields=["group", "status", "-id"], name="dead_letter_group"),
+            # What a receipt or a second failure of the same event can close: small, whatever has piled up.
+            models.Index(
+                fields=["event_id"],
+                name="dead_letter_awaiting",
+                condition=models.Q(reason="service", status__in=["open", "sent"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.event_type or self.topic}: {self.error_message[:80]}"
+
+
+class PastFailure(models.Model):
+    """What a letter died of before it was retried and died again."""
+
+    letter = models.ForeignKey(DeadLetter, on_delete=models.CASCADE, related_name="past_failures")
+    attempt = models.IntegerField()
+    error_class = models.TextField(blank=True)
+    error_message = models.TextField()
+    stack = models.TextField(blank=True)
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.letter_id} attempt {self.attempt}: {self.error_message[:80]}"

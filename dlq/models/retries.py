@@ -1,0 +1,69 @@
+"""One retry of one letter."""
+
+from django.db import models
+
+from dlq.models.jobs import RetryJob
+from dlq.models.letters import DeadLetter
+
+
+class RetryState(models.TextChoices):
+    """What became of one retry."""
+
+    CLAIMED = "claimed", "waiting to be sent"
+    PUBLISHED = "published", "sent, outcome not known yet"
+    SUCCEEDED = "succeeded", "succeeded"
+    FAILED_AGAIN = "failed_again", "came back"
+    NOT_PUBLISHED = "not_published", "could not be sent"
+    UNCERTAIN = "uncertain", "interrupted, it may have been sent"
+    NO_WORD = "no_word", "sent, never heard of again"
+    WITHDRAWN = "withdrawn", "not sent, the job did not get to it"
+
+
+# A letter has at most one retry in these states.
+ALIVE = (RetryState.CLAIMED, RetryState.PUBLISHED)
+
+
+class Retry(models.Model):
+    """One retry of one dead letter, in one job: sent where, and its outcome.
+
+    `publish_started_at` is committed before the broker is called, so that after a crash a retry that was surely not
+    sent is told from one that may have been.
+    """
+
+    job = models.ForeignKey(RetryJob, on_delete=models.PROTECT, related_name="retries", db_index=False)
+    letter = models.ForeignKey(DeadLetter, on_delete=models.CASCADE, related_name="retries")
+    attempt = models.IntegerField(help_text="The attempt number the message carries.")
+    state = models.CharField(max_length=14, choices=RetryState, default=RetryState.CLAIMED)
+    pace_key = models.TextField(
+        blank=True, help_text="What the job spaces out or keeps in order by; empty: not needed."
+    )
+    destination = models.TextField(blank=True, help_text="In words; empty until it is begun.")
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    publish_started_at = models.DateTimeField(null=True)
+    sends = models.SmallIntegerField(
+        default=0, help_text="How often publishing was begun: more than once after a crash in between."
+    )
+    published_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "retries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["letter"],
+                name="one_retry_at_a_time",
+                condition=models.Q(state__in=["claimed", "published"]),
+            )
+        ]
+        indexes = [
+            # What a job has still to send, in order.
+            models.Index(fields=["job", "id"], name="retry_to_send", condition=models.Q(state="claimed")),
+            # Also the order of the letters: they are marked in the order of their ids.
+            models.Index(fields=["job", "id"], name="retry_of_job"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.letter} attempt {self.attempt}: {self.state}"
