@@ -17,7 +17,8 @@ PLAIN = Reader()
 def read(message: Message, reader: Reader = PLAIN) -> NewLetter:
     """The letter that `message`, of a source with role "dead letters", is; `reader` reads the event in it.
 
-    What the headers do not tell stays empty; the event's fields are there when the body is an event.
+    What the headers do not tell stays empty; the event's fields are there when the body is an event, or the headers
+    tell them. Raises RegistryError, and nothing else.
     """
     death = read_death(message)
     return NewLetter(
@@ -25,11 +26,13 @@ def read(message: Message, reader: Reader = PLAIN) -> NewLetter:
         reason=Reason.SERVICE,
         error_class=death.error_class,
         error_message=death.error_message or "The dead letter does not say what went wrong.",
-        event=_event(message, reader),
+        event=_event(message, reader) or death.event,
         failed_in=death.failed_in,
         stack=death.stack,
         attempts=death.attempts,
-        topic=death.topic,
+        topic=death.origin.topic,
+        partition=death.origin.partition,
+        properties=death.origin.properties,
         failed_at=_believable(death.failed_at) or message.timestamp,
     )
 

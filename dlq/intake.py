@@ -135,11 +135,14 @@ def _row(letter: NewLetter, group_id: int, now: datetime) -> _Row:
         size_bytes=len(message.body),
         headers={storable(name): storable(value) for name, value in message.headers.items()},
         raw_headers=[(storable(name), storable(value)) for name, value in message.raw_headers] or None,
-        properties={storable(name): storable(value) for name, value in message.properties.items()},
+        properties={
+            storable(name): storable(value)
+            for name, value in {**message.properties, **letter.properties}.items()
+        },
         key=storable_or_none(message.key),
         topic=storable(message.topic if letter.topic is None else letter.topic),
         read_from=storable(message.topic),
-        partition=message.partition,
+        partition=message.partition if letter.topic is None else letter.partition,
         offset=storable(message.offset),
         event_id=letter.event_id,
         event_type=storable_or_none(event.event_type if event else None),

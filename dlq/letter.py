@@ -1,5 +1,6 @@
 """A message that died, before it is written down."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -27,6 +28,9 @@ class NewLetter(msgspec.Struct, frozen=True):
     attempts: int = 1
     # Where a retry publishes to: None is the message's own topic, "" says that it is not known.
     topic: str | None = None
+    # With another topic than the message's: the partition there, and what of the message's properties is other there.
+    partition: int | None = None
+    properties: Mapping[str, str] = {}
     failed_at: datetime | None = None
 
     @property

@@ -1,25 +1,49 @@
 """How brokers and frameworks write into a message's headers why it died: one module a format, listed here.
 
-To add one: write a module with a class that has the four members of `Format`, and name it in `FORMATS`. The first
-that recognises the headers is asked.
+To add one: write a module with a class that has the four members of `Format`, and name it in `FRAMEWORKS` or `BROKERS`.
 """
 
 from collections.abc import Iterable
 
+from dlq.formats.celery import CeleryTask
 from dlq.formats.dlq_headers import DlqHeaders
-from dlq.formats.format import Death, Format
+from dlq.formats.format import Death, Format, Origin
+from dlq.formats.kafka_connect import KafkaConnect
+from dlq.formats.kafka_streams import KafkaStreams
+from dlq.formats.masstransit import MassTransit
+from dlq.formats.nservicebus import NServiceBus
+from dlq.formats.rabbitmq import RabbitMQDeaths
+from dlq.formats.spring_amqp import SpringAmqp
+from dlq.formats.spring_kafka import SpringKafka
+from dlq.formats.sqs import SqsRedrive
 from eventhub.events.message import Message
 
-# The more particular first.
-FORMATS: tuple[Format, ...] = (DlqHeaders(),)
+__all__ = ["BROKERS", "FORMATS", "FRAMEWORKS", "Death", "Format", "Origin", "read_death", "without_death"]
+
+# What a service or its framework says of the failure. The first that recognises the message is asked.
+FRAMEWORKS: tuple[Format, ...] = (
+    DlqHeaders(),
+    SpringKafka(),
+    KafkaConnect(),
+    KafkaStreams(),
+    NServiceBus(),
+    MassTransit(),
+    SpringAmqp(),
+    CeleryTask(),
+)
+# What a broker keeps by itself. It stands in for what the framework leaves out.
+BROKERS: tuple[Format, ...] = (RabbitMQDeaths(), SqsRedrive())
+FORMATS = (*FRAMEWORKS, *BROKERS)
 
 
 def read_death(message: Message) -> Death:
-    """The death of a message from a dead-letter queue, by whichever format tells it."""
-    for candidate in FORMATS:
-        if candidate.recognises(message.headers):
-            return candidate.read(message)
-    return Death()
+    """The death of a message from a dead-letter queue, by whichever formats tell it. Never raises."""
+    death = Death()
+    for formats in (FRAMEWORKS, BROKERS):
+        found = next((candidate for candidate in formats if candidate.recognises(message)), None)
+        if found is not None:
+            death = death.filled_from(found.read(message))
+    return death
 
 
 def without_death(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
