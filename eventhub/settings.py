@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "eventhub.traces",
     "monitoring",
     "eventhub.ingest",
+    "eventhub.sources",
     "eventhub.demo",
     "eventhub.running",
 ]
@@ -133,6 +134,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Redis, Channels, Celery --------------------------------------------------------------------
 
 REDIS_URL = _env.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "eventhub",
+    }
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

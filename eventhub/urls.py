@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("dlq.urls")),
     path("", include("eventhub.pages.urls")),
     path("", include("eventhub.traces.urls")),
+    path("", include("eventhub.sources.urls")),
     path("", include("monitoring.urls")),
     path("admin/", admin.site.urls),
 ]

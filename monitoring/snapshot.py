@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from dlq.counts import OpenLetters, open_letters
 from eventhub.brokers.adapter import is_polled
+from eventhub.brokers.config import reads
 from eventhub.brokers.models import Kind, Source, SourceStatus
 from monitoring import lag
 from monitoring.health import Facts, Health, SourceFacts, judge_health
@@ -276,12 +277,11 @@ def _source(
     now: datetime,
 ) -> SourceNow:
     error, error_at = last_error(statuses)
-    topics = source.config.get("streams") or source.config.get("topics") or []
     return SourceNow(
         name=source.name,
         href=reverse("source", args=[source.name]),
         kind=source.get_kind_display(),
-        topics=", ".join(map(str, topics)),
+        topics=", ".join(reads(source)),
         state=standing.word,
         level=standing.level,
         advice=standing.advice,

@@ -31,7 +31,7 @@ def alive(statuses: Sequence[SourceStatus], now: datetime) -> list[SourceStatus]
 def judge(source: Source, statuses: Sequence[SourceStatus], now: datetime) -> Standing:
     """How `source` stands, from all heartbeats there are of it."""
     if not source.enabled:
-        return Standing("off", "unknown", "It is switched off in the admin.")
+        return Standing("off", "unknown", "It is switched off: no worker runs it.")
     if not is_polled(source):
         if source.paused:
             return Standing("paused", "unknown")

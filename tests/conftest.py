@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from eventhub.brokers.secrets import scrubbing
+
 
 @pytest.fixture(autouse=True)
 def _forget_committed_events(request: pytest.FixtureRequest) -> Generator[None]:
@@ -21,6 +23,14 @@ def _forget_committed_events(request: pytest.FixtureRequest) -> Generator[None]:
             cursor.execute("SET session_replication_role = replica")  # triggers do not fire
             cursor.execute("DELETE FROM events_event")
             cursor.execute("SET session_replication_role = DEFAULT")
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets() -> Generator[None]:
+    """What one test calls a password is an ordinary word in the next."""
+    yield
+    scrubbing._known.clear()
+    scrubbing._pattern = None
 
 
 def pytest_configure(config: pytest.Config) -> None:

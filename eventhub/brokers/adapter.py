@@ -83,6 +83,12 @@ class Adapter(Protocol):
     def lag(self) -> list[Lag]:
         """What waits now, for every topic of the source. Raises BrokerError."""
 
+    def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """Up to `max_messages` of those that are there, the newest first; none is taken from any reader.
+
+        Works for a source that no worker has run yet. Waits at most about `timeout_s`. Raises BrokerError.
+        """
+
     def place_of(self, message: OutgoingMessage) -> Place:
         """What is there where `message` would go, asked without sending anything. Raises BrokerError."""
 

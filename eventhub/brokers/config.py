@@ -1,6 +1,7 @@
 """A source's config: JSON, checked against what its kind of broker needs before it is saved or used."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar, overload
 
 import msgspec
@@ -30,7 +31,9 @@ __all__ = [
     "describe",
     "example",
     "parse_config",
+    "problems",
     "read_config",
+    "reads",
 ]
 
 C = TypeVar("C", bound=Config)
@@ -78,6 +81,38 @@ def parse_config(kind: str, value: Any) -> Config:
         # What a Struct finds itself, when all its fields are there, says by itself what to do.
         own = isinstance(error.__cause__, ValueError)
         raise BadConfig(str(error.__cause__) if own else _explain(struct, str(error))) from error
+
+
+def reads(source: Source) -> list[str]:
+    """The names of what `source` reads, for people; none when its config cannot be used."""
+    try:
+        return parse_config(source.kind, source.config).reads()
+    except BadConfig:
+        return []
+
+
+def problems(kind: str, value: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with a config of `kind`, by its keys, as sentences; empty when nothing is.
+
+    What is wrong with it as a whole stands under "".
+    """
+    struct = CONFIGS[kind]
+    found: dict[str, str] = {}
+    for field in msgspec.structs.fields(struct):
+        if field.name in value:
+            try:
+                msgspec.convert(value[field.name], field.type)
+            except msgspec.ValidationError:
+                found[field.name] = f"It should be {_description(struct, field.name)}."
+        elif field.required:
+            found[field.name] = f"It is needed: {_description(struct, field.name)}."
+    if not found:
+        try:
+            parse_config(kind, value)
+        except BadConfig as error:
+            named = [key for key in re.findall(r"'(\w+)'", str(error)) if key in struct.__struct_fields__]
+            found[named[0] if named else ""] = str(error)
+    return found
 
 
 def describe(kind: str) -> list[tuple[str, str, bool]]:

@@ -30,6 +30,7 @@ BATCH_BYTES = 16_000_000
 ABANDONED_AFTER = timedelta(seconds=60)
 LOOK_FOR_ABANDONED_EVERY_S = 20.0
 BODY = b"body"
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 # A raw reply: entries as [id, [field, value, field, value, …]], with None for an entry deleted meanwhile.
 Entry = tuple[bytes, list[bytes] | None]
@@ -56,7 +57,7 @@ class RedisStreams:
             url, protocol=2, socket_timeout=20, socket_connect_timeout=5, health_check_interval=30, **password
         )
         # redis-py turns replies of these commands into dictionaries; the raw lists are half the work.
-        for command in ("XREADGROUP", "XAUTOCLAIM"):
+        for command in ("XREADGROUP", "XAUTOCLAIM", "XREVRANGE"):
             self._redis.response_callbacks.pop(command, None)
         self._group_is_there = False
 
@@ -111,6 +112,15 @@ class RedisStreams:
                 for stream in self._streams
                 for group in (self._redis.xinfo_groups(stream) if self._redis.exists(stream) else [])
             ]
+
+    def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """XREVRANGE of each stream, which no group notices; see Adapter.peek."""
+        with self._errors():
+            found: list[Message] = []
+            for stream in self._streams:
+                entries = self._redis.execute_command("XREVRANGE", stream, "+", "-", "COUNT", max_messages)
+                found += self._messages(stream, entries)
+        return sorted(found, key=lambda message: message.timestamp or LONG_AGO, reverse=True)[:max_messages]
 
     def place_of(self, message: OutgoingMessage) -> Place:
         """Whether the stream is there and how many groups read it; see Adapter.place_of."""

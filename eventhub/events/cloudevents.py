@@ -5,6 +5,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and its JSON
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,61 +14,94 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw
 
-from eventhub.events import checks, correlation
+from eventhub.events import checks, correlation, media
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
+from eventhub.events.wire_text import to_bytes
 
-STRUCTURED = "application/cloudevents+json"
-BATCH = "application/cloudevents-batch+json"
+FORMATS = "application/cloudevents"
+STRUCTURED = f"{FORMATS}+json"
+BATCH = f"{FORMATS}-batch+json"
 # How the attribute names are marked in the headers of HTTP, Kafka and AMQP (two spellings).
 HTTP_PREFIX = "ce-"
-BINARY_PREFIXES = (HTTP_PREFIX, "ce_", "cloudevents:", "cloudevents_")
-
-_decode_raw = msgspec.json.Decoder(Raw).decode
+AMQP_PREFIXES = ("cloudevents:", "cloudevents_")
+BINARY_PREFIXES = (HTTP_PREFIX, "ce_", *AMQP_PREFIXES)
+_MARKS = tuple((f"{prefix}specversion", prefix) for prefix in BINARY_PREFIXES)
+# HTTP's quoted strings (RFC 7230, 3.2.6), which older senders may use, and what is escaped in them.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def binary_prefix(headers: Mapping[str, str]) -> str | None:
-    """The prefix that marks these headers (names in lower case) as a binary-mode CloudEvent, else None."""
-    return next((prefix for prefix in BINARY_PREFIXES if f"{prefix}specversion" in headers), None)
+    """The prefix that marks these headers (names in lower case) as a binary-mode CloudEvent, else None.
+
+    A structured event may carry the same headers; its content type tells.
+    """
+    for mark, prefix in _MARKS:
+        if mark in headers:
+            return None if event_format(headers) else prefix
+    return None
+
+
+def event_format(headers: Mapping[str, str]) -> str | None:
+    """The media type of the event format when these headers say that the event is structured, else None."""
+    media_type, _ = media.parse(headers.get("content-type"))
+    return media_type if media_type.startswith(FORMATS) else None
 
 
 def decode_structured(fields: dict[str, Raw], message: Message) -> Event:
     """Read a structured CloudEvent of which `fields` are the top level. Raises Undecodable."""
     attributes = {
-        name: _attribute(name, raw) for name, raw in fields.items() if name not in {"data", "data_base64"}
+        name: value
+        for name, raw in fields.items()
+        if name not in {"data", "data_base64"} and (value := _attribute(name, raw)) is not None
     }
-    is_json = _is_json(attributes.get("datacontenttype"))
-    if "data_base64" in fields:
-        encoded = _attribute("data_base64", fields["data_base64"]) or ""
-        data = _data_from_bytes(_from_base64(encoded), is_json)
-    elif "data" in fields:
-        data = str(fields["data"], "utf-8")
+    encoded = _attribute("data_base64", fields["data_base64"]) if "data_base64" in fields else None
+    if encoded is not None:
+        data = media.as_json(_from_base64(encoded), attributes.get("datacontenttype"))
     else:
-        data = "null"
+        data = str(fields["data"], "utf-8") if "data" in fields else "null"
     return _event(attributes, data, message)
 
 
 def decode_binary(message: Message, prefix: str) -> Event:
     """Read a CloudEvent whose attributes are the headers that begin with `prefix`. Raises Undecodable."""
-    plain = unquote if prefix == HTTP_PREFIX else str  # HTTP percent-encodes header values
-    attributes: dict[str, str | None] = {
-        name.removeprefix(prefix): plain(value)
+    attributes = {
+        name.removeprefix(prefix): _header(name, value, prefix)
         for name, value in message.headers.items()
-        if name.startswith(prefix)
+        if name.startswith(prefix) and name != prefix
     }
-    content_type = message.headers.get("content-type")
+    content_type = message.headers.get("content-type") or attributes.get("datacontenttype")
     if content_type:
         attributes["datacontenttype"] = content_type
-    return _event(attributes, _data_from_bytes(message.body, _is_json(content_type)), message)
+    return _event(attributes, media.as_json(message.body, content_type), message)
 
 
-def _event(attributes: dict[str, str | None], data: str, message: Message) -> Event:
+def _header(name: str, value: str, prefix: str) -> str:
+    """The attribute that a header's value is."""
+    raw = to_bytes(value)
+    try:
+        text = raw.decode()
+        if prefix == HTTP_PREFIX:
+            # Percent-encoded, perhaps in quotes (HTTP binding, 3.1.3.2).
+            unquoted = _QUOTED.sub(lambda quoted: _ESCAPED.sub(r"\1", quoted[1]), text.strip())
+            return unquote(unquoted, errors="strict")
+    except UnicodeDecodeError:
+        if prefix in AMQP_PREFIXES:
+            return base64.b64encode(
+                raw
+            ).decode()  # AMQP has bytes; as text they are Base64 (specification, 3.1)
+        raise Undecodable("NotUtf8", f"The header {name} is not UTF-8.") from None
+    return text
+
+
+def _event(attributes: dict[str, str], data: str, message: Message) -> Event:
     checks.refuse_nul(data)
     version = attributes.get("specversion")
     if not (version or "").startswith("1."):
         raise Undecodable("UnknownVersion", f'CloudEvents specversion {version!r} is not known; send "1.0".')
     for name, value in attributes.items():
-        if value and "\x00" in value:
+        if "\x00" in value:
             raise Undecodable("NulCharacter", f"The attribute {name} holds a NUL character. Leave it out.")
     correlation_id = (
         attributes.get("correlationid")
@@ -125,33 +159,6 @@ def _time(text: str) -> datetime:
         raise Undecodable(
             "BadTime", f"time is {text[:60]!r}; write it as 2030-12-31T23:59:59Z (RFC 3339)."
         ) from None
-
-
-def _is_json(content_type: str | None) -> bool:
-    """Whether data of this media type is JSON; without one it is (CloudEvents JSON format, 3.1)."""
-    if not content_type:
-        return True
-    media_type = content_type.split(";")[0].strip().lower()
-    return media_type.endswith(("/json", "+json"))
-
-
-def _data_from_bytes(body: bytes, is_json: bool) -> str:
-    """JSON stays JSON; other text becomes a JSON string; other bytes become a JSON string of Base64."""
-    if not body:
-        return "null"
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        if is_json:
-            raise Undecodable("NotUtf8", "The data is declared to be JSON and is not UTF-8.") from None
-        return msgspec.json.encode(base64.b64encode(body).decode()).decode()
-    if is_json:
-        try:
-            _decode_raw(text)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Undecodable("NotJson", f"The data is declared to be JSON and is not: {error}.") from None
-        return text
-    return msgspec.json.encode(text).decode()
 
 
 def _from_base64(text: str) -> bytes:

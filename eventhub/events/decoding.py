@@ -6,7 +6,7 @@ import msgspec
 from django.conf import settings
 from msgspec import Raw
 
-from eventhub.events import aws_envelopes, checks, cloudevents, native, tombstones
+from eventhub.events import aws_envelopes, checks, cloudevents, media, native, tombstones
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 from eventhub.events.wire_format.framing import is_framed
@@ -44,12 +44,14 @@ def decode(message: Message, foreign: Foreign | None = None) -> Event:
             # Not just the known fields with the right types: a CloudEvent, other fields as well, or a mistake.
             return _decode_object(text, message, foreign)
     except UnicodeDecodeError as error:
+        _refuse_other_formats(message)
         raise Undecodable(
             "NotUtf8", f"The body is not UTF-8: byte {error.start:,} is 0x{message.body[error.start]:02x}."
         ) from None
     except msgspec.ValidationError as error:
         raise checks.wrong_type(error) from None
     except msgspec.DecodeError as error:
+        _refuse_other_formats(message)
         raise Undecodable("NotJson", _not_json(message.body, error)) from None
     except RecursionError:
         raise Undecodable("TooDeep", "The JSON is nested too deeply to be read.") from None
@@ -59,7 +61,7 @@ def split(message: Message) -> Sequence[Message]:
     """The messages in `message`: a JSON array (a CloudEvents batch, or native events) holds one in each element.
 
     Anything else is one message, itself. An array that is empty or cannot be read stays one message, which
-    `decode` then refuses with the reason.
+    `decode` then refuses with the reason; only a CloudEvents batch may be empty, and holds none.
     """
     if not message.body[:64].lstrip().startswith(b"[") or len(message.body) > settings.INGEST_MAX_BODY_BYTES:
         return [message]
@@ -70,7 +72,7 @@ def split(message: Message) -> Sequence[Message]:
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return [message]
     if not elements:
-        return [message]
+        return [] if cloudevents.event_format(message.headers) == cloudevents.BATCH else [message]
     return [
         msgspec.structs.replace(message, body=bytes(element), origin_key=f"{message.origin_key}#{index}")
         for index, element in enumerate(elements)
@@ -107,6 +109,17 @@ def _decode_published(published: Message, foreign: Foreign | None) -> Event:
     except Undecodable as error:
         raise Undecodable(error.kind, f"In the SNS notification: {error.reason}") from None
     return msgspec.structs.replace(event, headers=event.headers or published.header_pairs())
+
+
+def _refuse_other_formats(message: Message) -> None:
+    """Raise Undecodable with the better reason, where the headers say that this is a CloudEvent in another format."""
+    found = cloudevents.event_format(message.headers)
+    if found and not media.is_json(found):
+        raise Undecodable(
+            "UnknownFormat",
+            f"The CloudEvent is in the format {found[:80]}, which is not read here. Send {cloudevents.STRUCTURED}, or "
+            "binary mode.",
+        )
 
 
 def _not_json(body: bytes, error: msgspec.DecodeError) -> str:

@@ -8,10 +8,11 @@ import msgspec
 
 from eventhub.brokers.adapter import BadConfig
 from eventhub.brokers.models import Kind, Source
-from eventhub.events import cloudevents, decoding
+from eventhub.events import cloudevents, decoding, media
 from eventhub.events.correlation import HEADERS
 from eventhub.events.message import Message
 from eventhub.events.store import Outcome
+from eventhub.events.wire_text import to_text
 from eventhub.ingest.pipeline import Pipeline
 
 DEFAULT_SOURCE = "http"
@@ -57,13 +58,13 @@ def accept(body: bytes, headers: Mapping[str, str], source_name: str | None = No
     """
     source = _source(source_name)
     kept = {
-        name: value
+        name: to_text(value.encode("utf-8", "surrogatepass"))
         for name, value in headers.items()
         if name in KEPT_HEADERS or name.startswith((cloudevents.HTTP_PREFIX, "eventhub-"))
     }
     is_binary = cloudevents.binary_prefix(kept) is not None
     media_type = headers.get("content-type", "").split(";")[0].strip().lower()
-    if not is_binary and media_type and media_type not in MEDIA_TYPES:
+    if not is_binary and media_type and not _is_read(media_type):
         raise Refused(
             415, f"The content type {media_type!r} is not read here. Send one of: {', '.join(MEDIA_TYPES)}."
         )
@@ -111,10 +112,18 @@ def accept(body: bytes, headers: Mapping[str, str], source_name: str | None = No
 
 
 def http_status(results: list[Result]) -> int:
-    """202 when anything was accepted; else 400 (nothing could be read) or 422 (read, and not allowed)."""
-    if any(result.status != "rejected" for result in results):
+    """202 when anything was accepted, or nothing was sent (an empty batch); else 400 (nothing could be read) or 422
+    (read, and not allowed)."""
+    if not results or any(result.status != "rejected" for result in results):
         return 202
     return 422 if any(result.event_id for result in results) else 400
+
+
+def _is_read(media_type: str) -> bool:
+    """CloudEvents in JSON, and any other JSON: a mapping may know what to make of it."""
+    if media_type.startswith(cloudevents.FORMATS):
+        return media_type in MEDIA_TYPES
+    return media.is_json(media_type)
 
 
 def _source(name: str | None) -> Source:
@@ -124,7 +133,8 @@ def _source(name: str | None) -> Source:
         found = Source.objects.filter(name=name, kind=Kind.HTTP).first()
         if found is None:
             raise Refused(
-                404, f"There is no HTTP source named {name!r}. Add it in the admin, or leave ?source= out."
+                404,
+                f"There is no HTTP source named {name!r}. Add it on the Sources page, or leave ?source= out.",
             )
         source = found
     if source.kind != Kind.HTTP:
@@ -133,7 +143,7 @@ def _source(name: str | None) -> Source:
         )
     if not source.enabled:
         raise Refused(
-            403, f"The source {source.name!r} is switched off. An operator can switch it on in the admin."
+            403, f"The source {source.name!r} is switched off. An operator can switch it on: Sources, Edit."
         )
     if source.paused:
         raise Refused(503, f"The source {source.name!r} is paused. Send the events again later.")
@@ -148,5 +158,5 @@ def _pipeline(source: Source) -> Pipeline:
         try:
             _pipelines[key] = Pipeline(source)
         except BadConfig as error:
-            raise Refused(503, f"{error} An operator can change it in the admin.") from error
+            raise Refused(503, f"{error} An operator can change it: Sources, Edit.") from error
     return _pipelines[key]

@@ -88,6 +88,16 @@ class Outbox:
         )
         return found + [Lag(topic=topic, group="relay", messages=0) for topic in sorted(idle)]
 
+    def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """The newest rows, published ones among them; see Adapter.peek."""
+        with self._errors():
+            rows = self._connection.execute(
+                "SELECT id, topic, key, headers, body, created_at FROM outbox_outboxmessage"
+                " WHERE %(topics)s::text[] = '{}' OR topic = ANY(%(topics)s) ORDER BY id DESC LIMIT %(limit)s",
+                {"topics": self._topics, "limit": max_messages},
+            ).fetchall()
+        return _messages(rows)
+
     def place_of(self, message: OutgoingMessage) -> Place:
         """The outbox takes every topic, and its relay is its one reader; see Adapter.place_of."""
         return Place(exists=True, readers=1)
@@ -113,18 +123,7 @@ class Outbox:
             {"in_flight": list(self._in_flight), "topics": self._topics, "limit": max_messages},
         ).fetchall()
         self._in_flight.update(row[0] for row in rows)
-        return [
-            Message(
-                body=body.encode(),
-                topic=topic,
-                offset=str(number),
-                origin_key=f"outbox:{number}",
-                headers=_headers(headers),
-                key=key,
-                timestamp=created_at.astimezone(UTC),
-            )
-            for number, topic, key, headers, body, created_at in rows
-        ]
+        return _messages(rows)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -138,6 +137,22 @@ def _connection_params() -> dict[str, Any]:
     """How Django connects, without its cursors and its ways of loading values."""
     params = connection.get_connection_params()
     return {name: value for name, value in params.items() if name not in {"cursor_factory", "context"}}
+
+
+def _messages(rows: Sequence[tuple[Any, ...]]) -> list[Message]:
+    """Rows of id, topic, key, headers, body, created_at."""
+    return [
+        Message(
+            body=body.encode(),
+            topic=topic,
+            offset=str(number),
+            origin_key=f"outbox:{number}",
+            headers=_headers(headers),
+            key=key,
+            timestamp=created_at.astimezone(UTC),
+        )
+        for number, topic, key, headers, body, created_at in rows
+    ]
 
 
 def _headers(value: object) -> dict[str, str]:

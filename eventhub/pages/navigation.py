@@ -34,7 +34,13 @@ PAGES = (
         inside=("dead-letter",),
         count="dead_letters.open",
     ),
-    Page(route="sources", label="Sources", icon="plug-connected", key="s", inside=("source",)),
+    Page(
+        route="sources",
+        label="Sources",
+        icon="plug-connected",
+        key="s",
+        inside=("source", "source-choose", "source-add", "source-edit"),
+    ),
     Page(route="event-types", label="Event types", icon="tags", key="e", inside=("event-type",)),
     Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
 )

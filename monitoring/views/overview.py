@@ -21,7 +21,7 @@ from monitoring.rollups.reading import OTHER
 from monitoring.rollups.windows import Window, window_between
 from monitoring.snapshot import SETTLED_AFTER_S, Snapshot, take
 from monitoring.tiles import tiles
-from monitoring.views.permissions import admin_url
+from monitoring.views.permissions import form_url
 
 DEFAULT_RANGE = "15m"
 MOST_TYPES = 10
@@ -58,7 +58,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         return render(
             request,
             "monitoring/_sources_now.html",
-            {"snapshot": snapshot, "add_source_url": admin_url(request, "add")},
+            {"snapshot": snapshot, "add_source_url": form_url(request, "add")},
         )
     if nothing_ever_arrived(snapshot):
         return render(request, "monitoring/overview_empty.html", _first_steps(request, snapshot))
@@ -69,7 +69,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "snapshot_json": _in_script(encode(snapshot)),
         "tiles": tiles(snapshot),
         "levels": ("ok", "busy", "broken", "unknown"),
-        "add_source_url": admin_url(request, "add"),
+        "add_source_url": form_url(request, "add"),
         "legend": [_legend(one, chart, snapshot) for one in chart.types],
         "chart_json": _in_script(msgspec.json.encode(chart).decode()),
         "chart_total": sum(sum(one.counts) for one in chart.types),
@@ -99,7 +99,7 @@ def _first_steps(request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
     event = '{"event_type": "hello.said", "data": {"to": "EventHub"}}'
     return {
         "snapshot": snapshot,
-        "add_source_url": admin_url(request, "add"),
+        "add_source_url": form_url(request, "add"),
         "token_command": "python manage.py token create first-steps --scope ingest",
         "curl_command": f"curl {address} -H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json' "
         f"-d '{event}'",

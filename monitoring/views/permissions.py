@@ -15,9 +15,9 @@ def may_operate(request: HttpRequest) -> bool:
     return request.user.is_staff or request.user.has_perm("brokers.change_source")
 
 
-def admin_url(request: HttpRequest, what: Literal["add", "change"], *args: object) -> str:
-    """Where a source is added or changed in the admin; empty for those who may not."""
+def form_url(request: HttpRequest, what: Literal["add", "change"], *args: object) -> str:
+    """Where a source is added or changed; empty for those who may not."""
     user = request.user
     if not (user.is_staff and user.has_perm(f"brokers.{what}_source")):
         return ""
-    return reverse(f"admin:brokers_source_{what}", args=args)
+    return reverse("source-choose" if what == "add" else "source-edit", args=args)

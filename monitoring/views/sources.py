@@ -15,6 +15,7 @@ from dlq.models import DeadLetter
 from eventhub.access.audit import actor_of
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Source
+from eventhub.brokers.secrets import keeping
 from eventhub.events.models import Event
 from eventhub.pages.ranges import TimeRange, time_range
 from eventhub.pages.toasts import toast
@@ -24,7 +25,7 @@ from monitoring.rollups import reading
 from monitoring.rollups.windows import window_between
 from monitoring.snapshot import sources_now
 from monitoring.sources import alive
-from monitoring.views.permissions import WHY_NOT, admin_url, may_operate
+from monitoring.views.permissions import WHY_NOT, form_url, may_operate
 
 DEFAULT_RANGE = "1h"
 MOST_LETTERS = 5
@@ -80,7 +81,7 @@ def _all(request: HttpRequest) -> dict[str, Any]:
         "sources": sources_now(timezone.now()),
         "paused": set(Source.objects.filter(paused=True).values_list("name", flat=True)),
         "may_operate": may_operate(request),
-        "add_source_url": admin_url(request, "add"),
+        "add_source_url": form_url(request, "add"),
     }
 
 
@@ -100,14 +101,14 @@ def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
         "idle": [one for one in topics if not one.is_own and one.messages == 0],
         "range": chosen,
         "chart_json": _chart_json(found, chosen),
-        "config": _shown_config(found.config),
+        "config": keeping.shown_config(found),
         "recent": recent_events(found),
         "events_looked_at": EVENTS_LOOKED_AT,
         "letters": DeadLetter.objects.filter(source=found)
         .select_related("group")
         .defer("body")[:MOST_LETTERS],
         "may_operate": may_operate(request),
-        "edit_url": admin_url(request, "change", found.pk),
+        "edit_url": form_url(request, "change", found.name),
     }
 
 
@@ -141,20 +142,6 @@ def _chart_json(found: Source, chosen: TimeRange) -> str:
             "behind_s": behind_s,
         }
     ).decode()
-
-
-def _shown_config(config: Any) -> Any:
-    """The config without the password that an address may hold."""
-    if not isinstance(config, dict):
-        return config
-    return {key: _without_password(value) if key == "url" else value for key, value in config.items()}
-
-
-def _without_password(url: Any) -> Any:
-    if not isinstance(url, str) or "@" not in url:
-        return url
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://…@{rest.rpartition('@')[2]}"
 
 
 def _is_partial(request: HttpRequest) -> bool:

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   var root = document.documentElement;
+  root.classList.add("has-script"); // for what is there only without scripts, or only with them
   var dark = window.matchMedia("(prefers-color-scheme: dark)");
 
   function chosen() {

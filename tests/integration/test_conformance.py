@@ -216,6 +216,31 @@ def test_a_broker_that_is_not_there_is_named_as_the_problem(broker, adapter):
     assert time.monotonic() - started < 15
 
 
+def test_a_peek_shows_the_newest_messages_first_and_takes_none_from_anybody(broker, adapter):
+    one = adapter()
+    if broker.peeks_only_when_tapped:
+        assert take(one, 0) == []
+    for n in range(30):  # one after the other, so that each has a time of its own
+        one.publish(messages(broker, b"%d" % n, headers=(("n", str(n)),)))
+        time.sleep(0.002)
+    peeked = adapter("peek").peek(10, 5.0)
+    assert len(peeked) == 10
+    if broker.knows_the_newest:
+        assert bodies(peeked) == [b"%d" % n for n in range(29, 19, -1)]
+    assert {message.topic for message in peeked} == {broker.topic}
+    assert peeked[0].headers["n"] == peeked[0].body.decode()
+    again = adapter("w2")
+    taken = take(again, 30)
+    assert sorted(map(int, bodies(taken))) == list(range(30))
+    assert {message.origin_key for message in peeked} <= {message.origin_key for message in taken}
+
+
+def test_a_peek_at_what_is_empty_shows_nothing_and_soon(broker, adapter):
+    started = time.monotonic()
+    assert adapter().peek(10, 3.0) == []
+    assert time.monotonic() - started < 8
+
+
 def test_closing_never_fails(broker, adapter):
     unused = adapter("unused")
     unused.close()

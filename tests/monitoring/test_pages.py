@@ -53,7 +53,7 @@ def test_before_the_first_event_the_overview_says_what_to_do(staff):
     said = text_of(staff.get("/"))
     assert "token create" in said
     assert "curl http://testserver/api/events" in said
-    assert reverse("admin:brokers_source_add") in staff.get("/").content.decode()
+    assert reverse("source-choose") in staff.get("/").content.decode()
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login(client):
@@ -118,7 +118,7 @@ def test_the_sources_page_shows_how_each_stands(visitor, traffic):
 def test_without_a_source_the_page_says_how_to_get_one(staff):
     response = staff.get("/sources/")
     assert "No source yet" in text_of(response)
-    assert reverse("admin:brokers_source_add") in response.content.decode()
+    assert reverse("source-choose") in response.content.decode()
 
 
 def test_a_source_shows_workers_topics_settings_and_no_password(staff, traffic):

@@ -127,3 +127,15 @@ def test_published_messages_are_deleted_after_a_day():
     OutboxMessage.objects.filter(pk=old.pk).update(published_at=timezone.now() - timedelta(days=2))
     prune()
     assert OutboxMessage.objects.count() == 1
+
+
+def test_a_peek_shows_the_newest_of_its_topics_and_leaves_them_to_the_relay(reader):
+    for topic, number in (("orders", 1), ("others", 2), ("orders", 3)):
+        put(topic, event_id=f"e-{number}")
+    first = reader()
+    first.acknowledge(first.poll(1, 0))
+    peeked = reader({"topics": ["orders"]}).peek(10, 1.0)
+    assert [decode(message).event_id for message in peeked] == ["e-3", "e-1"]
+    assert peeked[0].headers == {"tenant": "acme"}
+    assert [decode(message).event_id for message in first.poll(10, 0)] == ["e-2", "e-3"]
+    assert OutboxMessage.objects.filter(published_at=None).count() == 2

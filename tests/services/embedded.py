@@ -60,7 +60,8 @@ def _remove_what_killed_runs_left() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         pid = folder.name.removeprefix(PREFIX).split("-")[0]
         if pid.isdigit() and not psutil.pid_exists(int(pid)) and folder.owner() == Path.home().owner():
-            EmbeddedPostgres(folder / "postgres").stop()
+            for data in (folder / "postgres", *folder.glob("*/postgres")):  # and those of single tests
+                EmbeddedPostgres(data).stop()
             EmbeddedRedis(folder / "redis").stop()
             kill_all_below(folder)
             shutil.rmtree(folder, ignore_errors=True)

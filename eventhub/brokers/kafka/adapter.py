@@ -10,6 +10,7 @@ from eventhub.brokers.config import KafkaConfig, read_config
 from eventhub.brokers.kafka.cluster import Cluster
 from eventhub.brokers.kafka.group import Member
 from eventhub.brokers.kafka.lag import lags
+from eventhub.brokers.kafka.peeking import newest
 from eventhub.brokers.kafka.publishing import Publisher
 from eventhub.brokers.models import Source
 from eventhub.events.message import Message, OutgoingMessage
@@ -63,6 +64,10 @@ class Kafka:
     def lag(self) -> list[Lag]:
         """For each partition: this group, then every other group that has read some of it; see Adapter.lag."""
         return lags(self._ask(), self._config, self._group)
+
+    def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """The end of each partition, read outside of any group; see Adapter.peek."""
+        return newest(self._ask(), self._config, self._source.name, self._consumer, max_messages, timeout_s)
 
     def place_of(self, message: OutgoingMessage) -> Place:
         """Whether the topic is there and how many groups read it; see Adapter.place_of."""

@@ -40,8 +40,10 @@ class Reading:
         taken = Taken()
         messages, size = taken.messages, 0
         topic, partition, origin, offset, handed_out = "", -1, "", 0, -1
-        last_ms, last_time = -1, None
+        last_ms, last_time, at = -1, None, "@-1"
         skip_tombstones, append = self._skip_tombstones, messages.append
+        # Nobody changes a message, so all can share it: the garbage collector runs for every few hundred new ones.
+        nothing: dict[str, str] = {}
         for raw in raws:
             if raw.error() is not None:
                 taken.others.append(raw)
@@ -56,21 +58,23 @@ class Reading:
             kind, ms = raw.timestamp()
             if ms != last_ms:
                 last_ms, last_time = ms, _time(ms) if kind else None
-            headers, raw_headers = lower_headers(_texts(pairs)) if pairs else ({}, ())
-            properties: dict[str, str] = {}
+                # It tells messages of a topic from those of its namesake that was deleted.
+                at = f"@{ms}"
+            headers, raw_headers = lower_headers(_texts(pairs)) if pairs else (nothing, ())
+            properties = nothing
             if body is None:
                 if skip_tombstones and not binary_prefix(headers):
                     continue
                 body, properties = b"", {TOMBSTONE: "true"}
             size += len(body)
             handed_out = offset
+            number = str(offset)
             append(
                 Message(
                     body,
                     topic,
-                    str(offset),
-                    # The time tells messages of a topic from those of its namesake that was deleted.
-                    f"{origin}{offset}@{ms}",
+                    number,
+                    origin + number + at,
                     headers,
                     None if key is None else to_text(key),
                     partition,

@@ -79,6 +79,23 @@ def apply(message: Message, mapping: Mapping) -> Event:
     )
 
 
+def evaluate(message: Message, mapping: Mapping) -> dict[str, tuple[Any, str]]:
+    """What each expression gives for `message`, and why it gives nothing, by the names of `parse`. Never raises."""
+    expressions = [*mapping.fields.values(), *mapping.metadata.values()]
+    try:
+        _, body = _json(message.body)
+    except Undecodable as error:
+        return {expression.field: (None, error.reason) for expression in expressions}
+    seen = _seen(message, body)
+    found: dict[str, tuple[Any, str]] = {}
+    for expression in expressions:
+        try:
+            found[expression.field] = _evaluate(expression, seen), ""
+        except Undecodable as error:
+            found[expression.field] = None, error.reason.removeprefix(f"{expression.field}: ")
+    return found
+
+
 def _json(body: bytes) -> tuple[str, Any]:
     """The body as text and as parsed JSON."""
     if not body.strip():

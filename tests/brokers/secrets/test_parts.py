@@ -112,7 +112,7 @@ def test_the_password_of_an_address_comes_back_as_it_was(password, user, field):
 
 @given(
     st.dictionaries(
-        st.sampled_from(["sasl.password", "ssl.key.pem", "client.rack", "fetch.min.bytes"]), passwords
+        st.sampled_from(["ssl.keystore.password", "sasl.oauthbearer.client.secret", "client.rack"]), passwords
     ),
     st.one_of(st.none(), passwords),
 )

@@ -1,0 +1,122 @@
+"""Messages as they would be read: by the very stages of ingest, up to where a batch would be written."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from dlq.body import Body, look_at
+from eventhub.brokers.models import Source
+from eventhub.events.envelope import Event
+from eventhub.events.mapping import parse
+from eventhub.events.mapping.applying import evaluate
+from eventhub.events.message import Message
+from eventhub.ingest.pipeline import Batch, Pipeline
+
+Verdict = Literal["event", "warned", "letter"]
+MAX_SHOWN_BYTES = 64 * 1024
+MAX_VALUE_CHARS = 160
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What would become of one message, or of one part of one that holds several."""
+
+    # Counted from 1; of a message that holds several, each has its number.
+    number: int
+    message: Message
+    verdict: Verdict
+    # Why it would be a dead letter, or what its schema finds; empty when nothing.
+    kind: str = ""
+    reason: str = ""
+    event: Event | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        """When it happened, else when the broker took it."""
+        return self.event.occurred_at if self.event else self.message.timestamp
+
+    @property
+    def place(self) -> str:
+        """Where it lies at the broker."""
+        partition = "" if self.message.partition is None else f"/{self.message.partition}"
+        offset = f" @ {self.message.offset}" if self.message.offset else ""
+        return f"{self.message.topic}{partition}{offset}"
+
+    @property
+    def body(self) -> Body:
+        """What came, to be looked at."""
+        return look_at(self.message.body[:MAX_SHOWN_BYTES], len(self.message.body))
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The event's fields, as they would be stored."""
+        if self.event is None:
+            return {}
+        fields = msgspec.structs.asdict(self.event)
+        for name in ("has_producer_id", "has_producer_time"):
+            fields.pop(name)
+        for name in ("data", "metadata"):
+            fields[name] = msgspec.json.decode(fields[name])
+        fields["occurred_at"] = self.event.occurred_at.isoformat()
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class Value(msgspec.Struct, frozen=True):
+    """What an expression gives for a message; `error` says why it gives nothing."""
+
+    value: Any = None
+    error: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value as JSON, cut where it is long."""
+        text = json.dumps(self.value, ensure_ascii=False)
+        return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}…"
+
+
+def readings(source: Source, messages: Sequence[Message], *, is_answered: bool = False) -> list[Reading]:
+    """What would become of each of `messages` in `source`, which need not be saved. Raises BadConfig.
+
+    `is_answered`: whoever sends them is told what is wrong, and nothing becomes a dead letter.
+    """
+    pipeline = Pipeline(source)
+    found: list[Reading] = []
+    for number, message in enumerate(messages, 1):
+        found += _read(number, message, pipeline.prepare([message]), is_answered)
+    return found
+
+
+def values(mapping: dict[str, Any], message: Message) -> dict[str, Value]:
+    """What each expression of a mapping gives for `message`, by field. The expressions must have been checked."""
+    return {
+        field: Value(value, error)
+        for field, (value, error) in evaluate(message, parse({"event_type": "'x'"} | mapping)).items()
+        if field in mapping
+    }
+
+
+def _read(number: int, message: Message, batch: Batch, is_answered: bool) -> list[Reading]:
+    found = [
+        Reading(
+            number, origin, "warned" if invalid else "event", "SchemaViolation" if invalid else "", "", event
+        )
+        for event, origin, invalid in zip(batch.rows.events, batch.rows.origins, batch.invalid, strict=True)
+    ]
+    found += [
+        Reading(
+            number,
+            letter.message,
+            "letter",
+            letter.error_class,
+            _refused(letter.error_message) if is_answered else letter.error_message,
+            letter.event,
+        )
+        for letter in batch.letters
+    ]
+    return found
+
+
+def _refused(reason: str) -> str:
+    return f"{reason} Whoever sends it is told so."

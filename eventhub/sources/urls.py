@@ -1,0 +1,9 @@
+from django.urls import path
+
+from eventhub.sources.views import add, choose, edit
+
+urlpatterns = [
+    path("sources/add/", choose, name="source-choose"),
+    path("sources/add/<slug:kind>/", add, name="source-add"),
+    path("sources/<slug:name>/edit/", edit, name="source-edit"),
+]

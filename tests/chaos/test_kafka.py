@@ -1,0 +1,19 @@
+"""Kafka: worker killed, broker restarted, PostgreSQL restarted; each event becomes one row."""
+
+import pytest
+
+from tests.chaos.exactly_once import run
+from tests.chaos.kafka_in_chaos import KafkaInChaos
+
+
+@pytest.mark.chaos
+def test_a_million_events_become_a_million_rows_whatever_is_killed(own_kafka):
+    story = run(KafkaInChaos(own_kafka), events=1_000_000, kills=12, batch_size=5_000, alive_s=1.5)
+    print(story)
+    story.assert_exactly_once()
+
+
+def test_twenty_thousand_events_become_as_many_rows_whatever_is_killed(own_kafka):
+    story = run(KafkaInChaos(own_kafka), events=20_000, kills=3, batch_size=250, alive_s=0.1)
+    print(story)
+    story.assert_exactly_once()

@@ -1,0 +1,58 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    """Someone who may add and change sources, and no more."""
+    user = User.objects.create_user("ada", is_staff=True)
+    user.user_permissions.add(*Permission.objects.filter(codename__in=["add_source", "change_source"]))
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def visitor(client: Client) -> Client:
+    client.force_login(User.objects.create_user("vic"))
+    return client
+
+
+@pytest.fixture
+def stream() -> Iterator[str]:
+    """The name of a Redis stream that is gone after the test."""
+    name = f"t-{uuid4().hex[:8]}.orders"
+    yield name
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.delete(name)
+
+
+@pytest.fixture
+def write() -> Iterator[Callable[..., Any]]:
+    """Writes messages into a Redis stream."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+
+        def add(stream: str, *bodies: bytes, **headers: str) -> None:
+            for body in bodies:
+                client.xadd(stream, {"body": body, **headers})
+
+        yield add
+
+
+def filled(**answers: str) -> dict[str, str]:
+    """A form about a source of Redis Streams, filled in."""
+    return {
+        "name": "shop",
+        "role": "events",
+        "enabled": "on",
+        "config-server": "own",
+        "config-streams": "orders",
+        "config-group": "eventhub",
+        "config-start": "0",
+    } | answers
