@@ -159,11 +159,15 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"global_keyprefix": "eventhub:celery:", "visibility_timeout": 3600}
-    if CELERY_BROKER_URL.startswith(("redis", "valkey"))
-    else {}
-)
+# Who sends a task waits for a broker that is down a moment only: every task's work is in rows that a sweep finds.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.2,
+}
+if CELERY_BROKER_URL.startswith(("redis", "valkey")):
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"global_keyprefix": "eventhub:celery:", "visibility_timeout": 3600}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sample-lag": {"task": "monitoring.sample_lag", "schedule": 5.0, "options": {"expires": 5}},

@@ -7,7 +7,6 @@ back is registered under (``dlq.routes.register``).
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -90,7 +89,7 @@ def _wait_again(messages: Sequence[OutgoingMessage]) -> set[int]:
         )
         woken = {row[0] for row in cursor.fetchall()}
     handlers = Counter(message.topic for message in messages if int(message.key or 0) in woken)
-    transaction.on_commit(partial(waking.wake, handlers), robust=True)
+    transaction.on_commit(lambda: waking.wake(handlers), robust=True)
     return woken
 
 

@@ -4,7 +4,6 @@ transaction that stores the batch. Where no handler wants any event of a batch, 
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import partial
 
 import msgspec
 from django.db import connection, transaction
@@ -51,7 +50,7 @@ def write(planned: Planned, stored: Collection[int] | None) -> int:
     if not _copied(text):
         _insert_missing(text)
     counts = Counter([name for _, name, _ in rows])
-    transaction.on_commit(partial(waking.wake, counts), robust=True)
+    transaction.on_commit(lambda: waking.wake(counts), robust=True)
     return len(rows)
 
 

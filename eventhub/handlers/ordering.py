@@ -74,31 +74,44 @@ def _with_followers(handler_id: int, first: Sequence[_Candidate], limit: int) ->
     """The ids of `first`, each followed by those of its key that come next, `limit` in all."""
     keyed = [one for one in first if one.order_key is not None]
     room = (limit - len(first)) // len(keyed) if keyed else 0
-    following: dict[str, list[int]] = {}
-    if room:
-        with connection.cursor() as cursor:
-            # delivery_in_order. The first that is not to be had now ends the row of its key.
-            cursor.execute(
-                """
-                SELECT key.name, next.id, next.is_free
-                FROM unnest(%s::text[], %s::bigint[]) AS key (name, first_id)
-                CROSS JOIN LATERAL (
-                    SELECT d.id, d.lost = 0 AND d.lease_until IS NULL
-                        AND (d.due_at <= now() OR d.attempts = d.earlier_attempts) AS is_free
-                    FROM handlers_delivery d
-                    WHERE d.handler_id = %s AND d.order_key = key.name AND d.state = 'waiting' AND d.id > key.first_id
-                    ORDER BY d.id LIMIT %s FOR UPDATE
-                ) AS next ORDER BY next.id
-                """,
-                [[one.order_key for one in keyed], [one.id for one in keyed], handler_id, room],
-            )
-            ended: set[str] = set()
-            for name, delivery_id, is_free in cursor.fetchall():
-                if not is_free:
-                    ended.add(name)
-                elif name not in ended:
-                    following.setdefault(name, []).append(delivery_id)
-    return [id for one in first for id in (one.id, *following.get(one.order_key or "", ()))]
+    following = _following(handler_id, keyed, room) if room else {}
+    return [id for one in first for id in (one.id, *following.get(one.id, ()))]
+
+
+def _following(handler_id: int, first: Sequence[_Candidate], room: int) -> dict[int, list[int]]:
+    """For each of `first`, those that come next of its key, as far as they can be had one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute(  # delivery_in_order
+            """
+            SELECT key.first_id, next.id
+            FROM unnest(%s::text[], %s::bigint[]) AS key (name, first_id) CROSS JOIN LATERAL (
+                SELECT id FROM handlers_delivery
+                WHERE handler_id = %s AND order_key = key.name AND state = 'waiting' AND id > key.first_id
+                ORDER BY id LIMIT %s
+            ) AS next ORDER BY next.id
+            """,
+            [[one.order_key for one in first], [one.id for one in first], handler_id, room],
+        )
+        wanted = cursor.fetchall()
+        # Never waiting for a lock here: whoever holds one may wait for ours.
+        cursor.execute(
+            """
+            SELECT id FROM handlers_delivery
+            WHERE id = ANY(%s) AND state = 'waiting' AND lost = 0 AND lease_until IS NULL
+              AND (due_at <= now() OR attempts = earlier_attempts)
+            FOR UPDATE SKIP LOCKED
+            """,
+            [[id for _, id in wanted]],
+        )
+        free = {row[0] for row in cursor.fetchall()}
+    following: dict[int, list[int]] = {}
+    ended: set[int] = set()
+    for first_id, id in wanted:
+        if id not in free:
+            ended.add(first_id)
+        elif first_id not in ended:
+            following.setdefault(first_id, []).append(id)
+    return following
 
 
 def _lease(ids: Sequence[int]) -> datetime:

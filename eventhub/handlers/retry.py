@@ -14,8 +14,8 @@ import msgspec
 
 from eventhub.handlers.errors import PermanentError, TemporaryError
 
-# 2^n is not computed beyond this; any cap is reached long before.
-MOST_DOUBLINGS = 60
+# A float holds no larger power of two; any cap is reached long before.
+MOST_DOUBLINGS = 1_000
 # An error that asks for more than a week is not believed.
 MOST_ASKED_S = 7 * 86_400.0
 NEVER: Mapping[type[BaseException], "Retry | None"] = MappingProxyType({})

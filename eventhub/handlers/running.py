@@ -56,8 +56,8 @@ def _run(subscription: Subscription, handler_id: int, until: float) -> bool:
 
 def _claim(subscription: Subscription, handler_id: int, limit: int, *, lost_first: bool) -> Claim | None:
     """Deliveries, those that workers were lost with in turn with the others."""
-    kinds = [_claim_fresh, _claim_lost]
-    for kind in reversed(kinds) if lost_first else kinds:
+    # Those noted as lost by the claim of the others come last in any case.
+    for kind in [_claim_lost, _claim_fresh, _claim_lost] if lost_first else [_claim_fresh, _claim_lost]:
         if claim := kind(subscription, handler_id, limit):
             return claim
     return None

@@ -66,16 +66,16 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
     """
     ended: list[tuple[Held, Attempted]] = []
     stopped_keys: set[str | None] = set()
-    left = 0
+    gone = 0
     with transaction.atomic():
         limit_statements(subscription.timeout_s)
         deadline = monotonic() + COMMIT_AFTER_S
         for held in _hold(claim, handler_id, in_order=subscription.order_by is not None):
             if held.event is None:
                 settling.mark_gone(held.id)
+                gone += 1
                 continue
             if monotonic() > deadline or (held.order_key is not None and held.order_key in stopped_keys):
-                left += 1
                 continue
             if claim.lost >= MOST_LOST:
                 result = _given_up(claim.lost)
@@ -84,9 +84,7 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
             if not result.succeeded:
                 stopped_keys.add(held.order_key)
             if result.is_conflict:
-                # The other transaction waits for ours: end it.
-                left += 1
-                deadline = 0.0
+                deadline = 0.0  # the other transaction waits for ours: end it
             else:
                 ended.append((held, result))
         free_statements()
@@ -99,12 +97,15 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
     return Worked(
         [Ran(result.succeeded, held.number == 1) for held, result in ended],
         failures[-1] if failures else None,
-        left,
+        left=len(claim.ids) - len(ended) - gone,
     )
 
 
 def _hold(claim: Claim, handler_id: int, *, in_order: bool) -> list[Held]:
-    """Lock the claim's rows for this transaction, in their order; those that it has lost meanwhile are left out."""
+    """Lock the claim's rows for this transaction, in their order; those that it has lost meanwhile are left out.
+
+    Waits for whoever looks for deliveries at this moment and has touched them; those wait for nobody.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -112,7 +113,7 @@ def _hold(claim: Claim, handler_id: int, *, in_order: bool) -> list[Held]:
                    d.retry_of, d.retry_attempt
             FROM unnest(%s::bigint[]) WITH ORDINALITY AS claimed (id, place)
             JOIN handlers_delivery d USING (id)
-            WHERE d.lease_until = %s AND d.state = 'waiting' ORDER BY claimed.place FOR UPDATE OF d SKIP LOCKED
+            WHERE d.lease_until = %s AND d.state = 'waiting' ORDER BY claimed.place FOR UPDATE OF d
             """,
             [list(claim.ids), claim.lease_until],
         )

@@ -1,0 +1,262 @@
+"""Several workers, lost ones among them."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from celery import Celery, current_app
+from django.db import connection
+from django.utils import timezone
+
+from dlq.models import DeadLetter
+from eventhub.handlers import Retry, claiming, running, sweeping, waking
+from eventhub.handlers.models import Attempt, Delivery, Handler
+from eventhub.handlers.slots import slot
+from tests.handlers.conftest import placed
+
+
+def lose(name, limit=50):
+    """A worker claims deliveries and is never heard of again; its lease passes."""
+    handler = Handler.objects.get(name=name)
+    claim = claiming.claim(handler.pk, limit) or claiming.claim_lost(handler.pk)
+    assert claim is not None
+    Delivery.objects.filter(pk__in=list(claim.ids)).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_what_a_lost_worker_had_in_hand_is_handled_by_another(hub, handles, effects):
+    @handles("order.placed")
+    def ship(event):
+        effects.add(event)
+
+    hub.take(*[placed(n) for n in range(5)])
+    lose("ship")
+    hub.run("ship")
+
+    assert sorted(effects.all()) == [f"evt-{n}" for n in range(5)]
+    assert hub.outcomes("ship").count((1, "lost")) == 5
+    assert set(hub.states("ship")) == {"done"}
+    assert set(Delivery.objects.values_list("lost", flat=True)) == {0}
+
+
+def test_after_a_loss_each_is_run_alone_so_that_the_guilty_one_is_known(hub, handles, effects):
+    together = []
+
+    @handles("order.placed")
+    def ship(event):
+        together.append(Delivery.objects.filter(lease_until__gt=timezone.now()).count())
+        effects.add(event)
+
+    hub.take(*[placed(n) for n in range(5)])
+    lose("ship")
+    hub.run("ship")
+
+    assert together == [1] * 5
+
+
+def test_an_event_that_takes_worker_after_worker_along_is_given_up(hub, handles, effects):
+    ran = []
+
+    @handles("order.placed", retry=Retry(max_attempts=100))
+    def ship(event):
+        ran.append(event.event_id)
+
+    hub.take(placed(1))
+    for _ in range(4):
+        lose("ship")
+    hub.run("ship")
+
+    assert not ran
+    assert hub.states("ship") == ["dead"]
+    letter = DeadLetter.objects.get()
+    assert letter.error_class == "WorkerLost"
+    assert "4 workers in a row" in letter.error_message
+
+
+def test_order_holds_through_a_loss(hub, handles, effects):
+    @handles("order.placed", order_by="correlation_id")
+    def ship(event):
+        effects.add(event)
+
+    hub.take(*[placed(n, correlation_id="one") for n in range(6)])
+    handler = hub.handler("ship")
+    from eventhub.handlers import ordering
+
+    claim = ordering.claim(handler.pk, 3)
+    assert claim is not None
+    assert len(claim.ids) == 3
+    assert ordering.claim(handler.pk, 3) is None
+    Delivery.objects.filter(pk__in=list(claim.ids)).update(lease_until=timezone.now() - timedelta(seconds=1))
+    Delivery.objects.update(due_at=timezone.now())
+    hub.run_until("ship", lambda: "waiting" not in hub.states("ship"))
+
+    assert effects.all() == [f"evt-{n}" for n in range(6)]
+
+
+def test_a_slow_worker_whose_lease_has_passed_keeps_what_it_has_in_hand(hub, handles, effects):
+    began, go_on = threading.Event(), threading.Event()
+
+    @handles("order.placed")
+    def ship(event):
+        effects.add(event)
+        began.set()
+        go_on.wait(10)
+
+    def work():
+        running.run("ship")
+        connection.close()
+
+    hub.take(placed(1))
+    thread = threading.Thread(target=work)
+    original = claiming.LEASE_S
+    claiming.LEASE_S = 0
+    try:
+        thread.start()
+        assert began.wait(10)
+        time.sleep(0.05)
+        assert not running.run("ship")  # nothing to be had: the row is locked
+    finally:
+        claiming.LEASE_S = original
+        go_on.set()
+        thread.join(10)
+
+    assert effects.all() == ["evt-1"]
+    assert hub.outcomes("ship") == [(1, "succeeded")]
+
+
+def test_a_limit_of_two_lets_two_workers_in(hub, handles):
+    @handles("order.placed", concurrency=2)
+    def ship(event): ...
+
+    hub.take(placed(1))
+    handler = hub.handler("ship")
+    inside: list[bool] = []
+    leave = threading.Event()
+    entered = threading.Barrier(4)
+
+    def work():
+        with slot(handler.pk, 2) as has_room:
+            inside.append(has_room)
+            entered.wait(10)
+            leave.wait(10)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    entered.wait(10)
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(inside) == [False, True, True]
+    with slot(handler.pk, 2) as has_room:
+        assert has_room
+
+
+def test_workers_share_the_work_without_sharing_a_delivery(hub, handles, effects):
+    @handles("order.placed", batch=7)
+    def ship(event):
+        effects.add(event)
+
+    def work():
+        while running.run("ship"):
+            pass
+        connection.close()
+
+    hub.take(*[placed(n) for n in range(300)])
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(effects.all()) == sorted(f"evt-{n}" for n in range(300))
+
+
+def test_deliveries_that_lock_each_other_out_are_tried_again_without_costing_an_attempt(
+    hub, handles, effects
+):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS test_row (key text PRIMARY KEY, n int)")
+        cursor.execute("INSERT INTO test_row VALUES ('x', 0), ('y', 0) ON CONFLICT DO NOTHING")
+    both = threading.Barrier(2, timeout=10)
+    met = threading.local()
+
+    @handles("order.placed", retry=Retry(max_attempts=1), batch=2)
+    def ship(event):
+        # Two workers take the two rows in opposite order, each in two deliveries of one transaction.
+        number = int(event.event_id.removeprefix("evt-"))
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE test_row SET n = n + 1 WHERE key = %s", ["x" if number in (0, 3) else "y"])
+        if number in (0, 2) and not getattr(met, "before", False):
+            met.before = True
+            try:
+                both.wait()
+            except threading.BrokenBarrierError:
+                pass
+        effects.add(event)
+
+    def work():
+        running.run("ship")
+        connection.close()
+
+    hub.take(*[placed(n) for n in range(4)])
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    hub.run("ship")
+
+    assert set(hub.states("ship")) == {"done"}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(n) FROM test_row")
+        assert cursor.fetchone()[0] == 4
+        cursor.execute("DROP TABLE test_row")
+    assert not Attempt.objects.exclude(outcome="succeeded").exists()
+
+
+def test_the_sweep_finds_what_nobody_was_told_of(hub, handles, monkeypatch):
+    @handles("order.placed")
+    def ship(event): ...
+
+    @handles("order.paid")
+    def idle(event): ...
+
+    hub.take(*[placed(n) for n in range(3)])
+    told = {}
+    monkeypatch.setattr(waking, "wake", told.update)
+    assert sweeping.sweep() == {"ship": 3} == told
+    Handler.objects.filter(name="ship").update(paused=True)
+    assert sweeping.sweep() == {}
+
+
+def test_a_broker_that_is_down_costs_nothing_but_time(hub, handles, effects, monkeypatch):
+    @handles("order.placed")
+    def ship(event):
+        effects.add(event)
+
+    # Nobody listens there.
+    down = Celery("down", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    down.conf.broker_transport_options = current_app.conf.broker_transport_options
+    monkeypatch.setattr(waking, "current_app", down)
+    began = time.monotonic()
+    hub.take(placed(1))
+    assert time.monotonic() - began < 3
+    assert hub.states("ship") == ["waiting"]
+    hub.run("ship")
+    assert effects.all() == ["evt-1"]
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"paused": True}])
+def test_a_handler_that_is_off_or_paused_does_nothing(hub, handles, effects, change):
+    @handles("order.placed")
+    def ship(event):
+        effects.add(event)
+
+    hub.take(placed(1))
+    Handler.objects.filter(name="ship").update(**change)
+    hub.run("ship")
+    assert not effects.all()
+    Handler.objects.update(enabled=True, paused=False)
+    hub.run("ship")
+    assert effects.all() == ["evt-1"]
