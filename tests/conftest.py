@@ -44,6 +44,7 @@ SLOW = {
     "demo/test_services_on_redis.py",
     "demo/test_shop.py",
     "demo/test_stories.py",
+    "handlers/test_storm.py",
     "ingest/test_loop.py",
     "ingest/test_malformed.py",
     "monitoring/test_live.py",

@@ -52,7 +52,9 @@ class Storm:
 
     def pour(self, start: int, count: int) -> None:
         """Store events as ingest does; the deliveries are written with them."""
-        source, _ = Source.objects.get_or_create(name="storm", defaults={"kind": Kind.REDIS})
+        source, _ = Source.objects.get_or_create(
+            name="storm", defaults={"kind": Kind.REDIS, "config": {"streams": ["storm"]}}
+        )
         pipeline = Pipeline(source)
         for first in range(start, start + count, BATCH):
             messages = [self._message(n) for n in range(first, min(first + BATCH, start + count))]

@@ -1,5 +1,6 @@
 """Several workers, lost ones among them."""
 
+import contextlib
 import threading
 import time
 from datetime import timedelta
@@ -189,10 +190,8 @@ def test_deliveries_that_lock_each_other_out_are_tried_again_without_costing_an_
             cursor.execute("UPDATE test_row SET n = n + 1 WHERE key = %s", ["x" if number in (0, 3) else "y"])
         if number in (0, 2) and not getattr(met, "before", False):
             met.before = True
-            try:
+            with contextlib.suppress(threading.BrokenBarrierError):
                 both.wait()
-            except threading.BrokenBarrierError:
-                pass
         effects.add(event)
 
     def work():
