@@ -6,10 +6,9 @@ import time
 from django.db import connection
 
 from dlq.models import DeadLetter
-from dlq.operating import retry_letters
-from eventhub.access.audit import Actor
 from eventhub.handlers import PermanentError, Retry, TemporaryError, running
 from eventhub.handlers.models import Delivery
+from tests.dlq.sending import send_again
 from tests.handlers.conftest import placed
 
 FAST = Retry(max_attempts=4, base=0.02, cap=0.05)
@@ -79,7 +78,7 @@ def test_a_dead_one_that_is_retried_comes_before_those_that_wait(hub, handles, e
     hub.run("ship")
     broken[0] = False
     hub.take(*of("a", 2))
-    retry_letters([DeadLetter.objects.get().pk], Actor("olga"))
+    send_again(DeadLetter.objects.get().pk)
     hub.run("ship")
 
     assert effects.all() == ["evt-1", "evt-2"]
