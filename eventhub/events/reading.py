@@ -6,24 +6,24 @@ from eventhub.events import decoding, mapping
 from eventhub.events.envelope import Event
 from eventhub.events.mapping import Mapping
 from eventhub.events.message import Message
-from eventhub.events.wire_format import Registry, WireFormat
+from eventhub.events.wire_format import WireFormat
 
 NO_MAPPING = Mapping()
 
 
 class Reader:
-    """Reads the messages of a source. One for each source; it may be used from one thread at a time."""
+    """Reads the messages of a source. It may be used by several threads."""
 
-    # The one event in a message: as `decoding.decode`, with the source's mapping for JSON that is no event by itself
-    # and its registry for messages in wire format. Raises Undecodable when it is the message that is wrong, and
-    # RegistryError when the registry cannot be asked now.
+    # The one event in a message: as `decoding.decode`, with the source's mapping for JSON that is no event by itself,
+    # and `wire_format` for messages that name their schema. Raises Undecodable when it is the message that is wrong,
+    # and RegistryError when the registry cannot be asked now.
     read: Callable[[Message], Event]
 
-    def __init__(self, mapping_: Mapping = NO_MAPPING, registry: Registry | None = None) -> None:
+    def __init__(self, mapping_: Mapping = NO_MAPPING, wire_format: WireFormat | None = None) -> None:
         self._mapping = mapping_
-        self._wire_format = WireFormat(registry) if registry else None
+        self._wire_format = wire_format
         # Most sources need nothing but decoding, and it is called for every message.
-        self.read = self._read if mapping_ or registry else decoding.decode
+        self.read = self._read if mapping_ or wire_format else decoding.decode
 
     def split(self, message: Message) -> Sequence[Message]:
         """As `decoding.split`: the messages that an array in the body holds."""

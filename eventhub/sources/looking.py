@@ -16,7 +16,7 @@ from eventhub.events.message import Message
 from eventhub.sources import samples
 from eventhub.sources.drafts import errors_of_mapping
 from eventhub.sources.form import UNNAMED, Row, SourceForm
-from eventhub.sources.preview import Reading, Value, readings, values
+from eventhub.sources.preview import Reading, Value, opened, readings, values
 
 MAX_PASTED_CHARS = 256 * 1024
 # What an event's field is, for whoever looks for it in a message of their own.
@@ -115,7 +115,7 @@ def look(request: HttpRequest, form: SourceForm, do: str) -> Look:
             found = samples.find(name, user_id) or []
     suggestion = None
     if do == "suggest":
-        suggestion = suggest(found)
+        suggestion = suggest(_opened(form, found))
         if suggestion.proposals:
             form.set_mapping(suggestion.value)
     return _read(
@@ -142,10 +142,18 @@ def _read(form: SourceForm, messages: list[Message], *, name: str, chosen: int, 
             rows = readings(source, messages, is_answered=form.kind == Kind.HTTP)
         except BrokerError as error:
             failure = explain(error)
-    given = values(sound, messages[chosen - 1]) if messages else {}
+    given = values(sound, _opened(form, messages[chosen - 1 : chosen])[0]) if messages else {}
     return Look(
         sample=name, count=len(messages), rows=rows, values=given, chosen=chosen, failure=failure, **about
     )
+
+
+def _opened(form: SourceForm, messages: list[Message]) -> list[Message]:
+    """What a mapping sees of `messages`; what cannot be opened now is told where they are read."""
+    try:
+        return opened(_source(form, {}), messages)
+    except BrokerError:
+        return messages
 
 
 def _source(form: SourceForm, mapping: dict[str, str]) -> Source:

@@ -1,18 +1,22 @@
 """Messages as they would be read: by the very stages of ingest, up to where a batch would be written."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
 from dlq.body import Body, look_at
+from eventhub.brokers.adapter import BrokerError
 from eventhub.brokers.models import Source
-from eventhub.events.envelope import Event
+from eventhub.brokers.reading import reader_of
+from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.mapping import parse
 from eventhub.events.mapping.applying import evaluate
 from eventhub.events.message import Message
+from eventhub.events.wire_format import RegistryError
 from eventhub.ingest.pipeline import Batch, Pipeline
 
 Verdict = Literal["event", "warned", "letter"]
@@ -77,15 +81,39 @@ class Value(msgspec.Struct, frozen=True):
 
 
 def readings(source: Source, messages: Sequence[Message], *, is_answered: bool = False) -> list[Reading]:
-    """What would become of each of `messages` in `source`, which need not be saved. Raises BadConfig.
+    """What would become of each of `messages` in `source`, which need not be saved. Raises BrokerError.
 
     `is_answered`: whoever sends them is told what is wrong, and nothing becomes a dead letter.
     """
     pipeline = Pipeline(source)
     found: list[Reading] = []
     for number, message in enumerate(messages, 1):
-        found += _read(number, message, pipeline.prepare([message]), is_answered)
+        with _registry_errors():
+            batch = pipeline.prepare([message])
+        found += _read(number, message, batch, is_answered)
     return found
+
+
+def opened(source: Source, messages: Sequence[Message]) -> list[Message]:
+    """`messages` as a mapping sees them: with JSON as their bodies where they name a schema. Raises BrokerError."""
+    reader = reader_of(source)
+    found: list[Message] = []
+    for message in messages:
+        try:
+            with _registry_errors():
+                found.append(reader.open(message))
+        except Undecodable:
+            found.append(message)
+    return found
+
+
+@contextmanager
+def _registry_errors() -> Iterator[None]:
+    """A registry that cannot be asked, told as what a person who sets up a source knows."""
+    try:
+        yield
+    except RegistryError as error:
+        raise BrokerError(str(error)) from error
 
 
 def values(mapping: dict[str, Any], message: Message) -> dict[str, Value]:

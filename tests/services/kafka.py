@@ -174,7 +174,8 @@ class KafkaServer(Server[KafkaAddress]):
             "format",
         ]
         command += ["--config", str(config)]
-        command += ["--cluster-id", urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")]
+        # In one word: an id may begin with a dash.
+        command += [f"--cluster-id={urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}"]
         command += [part for user in users for part in ("--add-scram", user)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:

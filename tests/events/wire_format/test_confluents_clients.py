@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eventhub.events.reading import Reader
-from eventhub.events.wire_format import Registry
+from eventhub.events.wire_format import Registry, WireFormat
 from eventhub.events.wire_text import to_text
 from tests.events.wire_format.framed import message
 
@@ -61,7 +61,7 @@ def client(registry):
 
 @pytest.fixture
 def reader(registry):
-    return Reader(registry=Registry(registry.url))
+    return Reader(wire_format=WireFormat(Registry(registry.url)))
 
 
 def written(serializer: Any, value: Any):

@@ -189,7 +189,9 @@ def test_a_message_with_an_event_type_is_eventhubs_own_envelope(registry):
         "data": {"order_id": "8412"},
         "metadata": {"source": "shop", "stream_version": "3"},
     }
-    event = Reader(registry=Registry(registry.url)).read(framed(1, b"\x00" + protobuf(text, (0,), value)))
+    event = Reader(wire_format=WireFormat(Registry(registry.url))).read(
+        framed(1, b"\x00" + protobuf(text, (0,), value))
+    )
     assert (event.event_id, event.event_type, event.source, event.stream_version) == (
         "e-1",
         "order.placed",

@@ -139,7 +139,7 @@ def test_references_are_collected_through_all_levels_each_once_what_is_used_firs
 
 def test_json_with_a_schema_is_the_json_and_an_event_like_any_other(registry):
     registry.register("orders-value", '{"type": "object"}', "JSON")
-    reader = Reader(registry=Registry(registry.url))
+    reader = Reader(wire_format=WireFormat(Registry(registry.url)))
     body = b'{"event_type": "order.placed", "data": {"total": 12.50}}'
     event = reader.read(framed(1, body))
     assert (event.event_type, event.data) == ("order.placed", '{"total": 12.50}')
@@ -155,7 +155,7 @@ def test_a_mapping_sees_what_was_opened(registry):
     registry.register(
         "n-value", '{"type": "record", "name": "R", "fields": [{"name": "kind", "type": "string"}]}'
     )
-    reader = Reader(parse({"event_type": "body.kind"}), Registry(registry.url))
+    reader = Reader(parse({"event_type": "body.kind"}), WireFormat(Registry(registry.url)))
     assert reader.read(framed(1, b"\x08paid")).event_type == "paid"
 
 
@@ -168,7 +168,7 @@ def test_a_binary_cloudevent_may_carry_wire_format(registry):
         "ce_type": "order.placed",
         "content-type": "application/avro",
     }
-    event = Reader(registry=Registry(registry.url)).read(
+    event = Reader(wire_format=WireFormat(Registry(registry.url))).read(
         message(b"\x00\x00\x00\x00\x01\x02", headers=headers)
     )
     assert (event.event_type, event.data) == ("order.placed", '{"n":1}')
@@ -180,7 +180,7 @@ def test_wire_format_without_a_registry_says_what_to_give(registry):
 
 
 def test_a_header_that_names_no_schema_is_refused(registry):
-    reader = Reader(registry=Registry(registry.url))
+    reader = Reader(wire_format=WireFormat(Registry(registry.url)))
     with pytest.raises(Undecodable, match="byte 1 and a schema's GUID") as caught:
         reader.read(message(b"{}", headers={"__value_schema_id": "seven"}))
     assert caught.value.kind == "BadFrame"
