@@ -9,14 +9,14 @@ from ninja import NinjaAPI
 from dlq.api import router as dead_letters_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
+from eventhub.sources.api import router as monitoring_router
 from eventhub.traces.api import router as traces_router
-from monitoring.api import router as monitoring_router
 
 api = NinjaAPI(
     title="EventHub",
     version="1",
     description="Events, traces, dead letters and metrics. Lists are paged by `cursor`: pass a page's `next_cursor` "
-    "to get the one after it. Tokens: `python manage.py token create NAME --scope ingest|read|operate`.",
+    "to get the one after it. Tokens: `python manage.py token create NAME --scope ingest|read|operate|configure`.",
     docs_url=None,
 )
 

@@ -4,11 +4,12 @@ from django.utils import timezone
 
 
 class Scope(models.TextChoices):
-    """What a token may do. `operate` (retry, discard, pause) includes `read`."""
+    """What a token may do. `operate` (retry, discard, pause) includes `read`, and `configure` includes both."""
 
     INGEST = "ingest", "ingest: send events"
     READ = "read", "read: query events, traces, dead letters, metrics"
     OPERATE = "operate", "operate: read, retry, discard, pause"
+    CONFIGURE = "configure", "configure: operate, add and change sources"
 
 
 class ApiToken(models.Model):

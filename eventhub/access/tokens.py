@@ -13,7 +13,7 @@ from eventhub.access.models import ApiToken, Scope
 
 PREFIX = "evh_"
 # What else a scope allows beside itself.
-INCLUDES = {Scope.OPERATE: {Scope.READ}}
+INCLUDES = {Scope.OPERATE: {Scope.READ}, Scope.CONFIGURE: {Scope.OPERATE, Scope.READ}}
 # `last_used_at` is for people who clean up; writing it on every request would cost more than it tells.
 USE_NOTED_EVERY = timedelta(minutes=1)
 

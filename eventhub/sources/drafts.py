@@ -13,6 +13,8 @@ from eventhub.brokers.secrets import keeping, keys, parts
 from eventhub.brokers.secrets.scrubbing import DOTS
 from eventhub.events import mapping
 
+# What a source is called when it is tried before it has a name.
+UNNAMED = "new-source"
 # Addresses of pages: no source can be called so.
 RESERVED = {"add"}
 NAME = re.compile(r"[-a-zA-Z0-9_]{1,60}")

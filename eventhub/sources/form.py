@@ -10,7 +10,7 @@ from eventhub.brokers.models import Kind, Role, Source
 from eventhub.brokers.secrets import keeping, keys, parts
 from eventhub.events.mapping.expressions import FIELDS, METADATA
 from eventhub.sources import texts
-from eventhub.sources.drafts import Given, Wrong, draft
+from eventhub.sources.drafts import UNNAMED, Given, Wrong, draft
 from eventhub.sources.layout import Ask, Part, decided, is_asked
 from eventhub.sources.layouts import LAYOUTS
 
@@ -18,8 +18,6 @@ CONFIG = "config-"
 MAPPING = "mapping-"
 REMOVE = "-remove"
 MORE = "more"
-# What a source is called when it is tried before it has a name.
-UNNAMED = "new-source"
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,8 +14,8 @@ from eventhub.events.mapping import Suggestion, suggest
 from eventhub.events.mapping.expressions import METADATA
 from eventhub.events.message import Message
 from eventhub.sources import samples
-from eventhub.sources.drafts import errors_of_mapping
-from eventhub.sources.form import UNNAMED, Row, SourceForm
+from eventhub.sources.drafts import UNNAMED, errors_of_mapping
+from eventhub.sources.form import Row, SourceForm
 from eventhub.sources.preview import Reading, Value, opened, readings, values
 
 MAX_PASTED_CHARS = 256 * 1024

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from eventhub.access import audit
+from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Source
 from eventhub.brokers.secrets import keeping, keys
 
@@ -29,8 +30,10 @@ def save(source: Source, original: Source | None, actor: audit.Actor) -> list[st
     return [*changed, *secrets]
 
 
-def is_connected_otherwise(original: Source | None, source: Source) -> bool:
-    """Whether the connection of `source` is another one than that of `original`, so that it wants a test."""
+def wants_a_test(original: Source | None, source: Source) -> bool:
+    """Whether the connection of `source` is another one than that of `original`, where there is any."""
+    if not is_polled(source):
+        return False
     if original is None:
         return True
     changed, secrets = differences(original, source)

@@ -100,11 +100,8 @@ def _save(request: HttpRequest, form: SourceForm, *, anyway: bool) -> HttpRespon
 
 
 def _wants_a_test(request: HttpRequest, original: Source | None, source: Source) -> bool:
-    return (
-        is_polled(source)
-        and saving.is_connected_otherwise(original, source)
-        and not tested.is_proof(request.POST.get("tested", ""), source)
-    )
+    proof = request.POST.get("tested", "")
+    return saving.wants_a_test(original, source) and not tested.is_proof(proof, source)
 
 
 def _said(source: Source, original: Source | None, changed: list[str]) -> str:
