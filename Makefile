@@ -1,6 +1,7 @@
 # What people do with EventHub. Every target makes what it needs: a machine with Python 3.11 and make is enough.
 #
 #   make run                  the whole product: PORT=8000 HOST=127.0.0.1 VAR_DIR=var ADMIN_PASSWORD=… DEMO=0 DEMO_RATE=8
+#                             DEMO_BROKERS=kafka,rabbitmq,sqs (the demo shop on real brokers)
 #   make test                 every test a clean machine can run   (ARGS="-k trace" for pytest)
 #   make bench ONLY=name      one benchmark; without ONLY, all
 
@@ -16,7 +17,7 @@ help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: environment ## run EventHub on this machine; Ctrl-C stops it
-	@exec $(IN)/python manage.py up --end-with-parent
+	@exec scripts/run
 
 test: environment-dev brokers ## every test a clean machine can run
 	@scripts/chromium

@@ -30,6 +30,8 @@ FAILED_KEY = "shop:failed:{}"
 RELAY_KEY = "shop:relayed"
 NUMBER_KEY = "shop:order-number"
 FIRST_ORDER_NUMBER = 8400
+# Where what is told on a topic that lives on another broker waits for its carrier (eventhub/demo/carrying.py).
+OUTBOX = "{}.out"
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -85,9 +87,10 @@ class BusUnavailable(Exception):
 
 
 class RedisBus:
-    """The bus on a real Redis."""
+    """The bus on a real Redis. `elsewhere` are the topics for which it is only the way to another broker."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, elsewhere: frozenset[str] = frozenset()) -> None:
+        self.elsewhere = elsewhere
         # Answers are timed here (`_answer`), not by redis-py: what it uses for that, asyncio.wait_for, can lose a
         # cancellation before Python 3.12, and then the shop does not stop.
         self.redis: Any = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=3)
@@ -207,7 +210,7 @@ class RedisBus:
         while True:
             pipe = self.redis.pipeline(transaction=True)
             for commit in commits:
-                _add(pipe, commit)
+                _add(pipe, commit, self.elsewhere)
             try:
                 results = await _answer(pipe.execute(raise_on_error=False))
             except (RedisGone, OSError) as error:
@@ -243,9 +246,10 @@ async def _answer(command: Awaitable[Any]) -> Any:
         return await command
 
 
-def _add(pipe: Any, commit: Commit) -> None:
+def _add(pipe: Any, commit: Commit, elsewhere: frozenset[str]) -> None:
     for entry in commit.entries:
-        pipe.xadd(entry.topic, {"body": entry.body, **entry.headers})
+        topic = OUTBOX.format(entry.topic) if entry.topic in elsewhere else entry.topic
+        pipe.xadd(topic, {"body": entry.body, **entry.headers})
     now = time.time()
     if commit.done:
         pipe.zadd(DONE_KEY.format(commit.service), {commit.done: now})

@@ -3,11 +3,13 @@
 Run at every start; makes what is missing and leaves alone what people have changed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 
 from eventhub.brokers.models import Kind, Role, Source
+from eventhub.demo.elsewhere import TOPICS, Elsewhere, carried_topics
 from eventhub.demo.receipts import DEAD_LETTERS, RECEIPTS
 from eventhub.demo.schemas import DECLARED, Declared
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
@@ -23,12 +25,10 @@ STREAMS = (
     RECEIPTS,
 )
 TAPPED = (*STREAMS, DEAD_LETTERS)
+ALL_CARRIED = frozenset(topic for topics in TOPICS.values() for topic in topics)
 
+# Whatever brokers the shop uses.
 SOURCES: dict[str, dict[str, Any]] = {
-    "shop": {
-        "kind": Kind.REDIS,
-        "config": {"streams": list(STREAMS), "group": HUB_GROUP, "start": "0"},
-    },
     "shop-outbox": {"kind": Kind.OUTBOX, "config": {}},
     "shop-dead-letters": {
         "kind": Kind.REDIS,
@@ -40,12 +40,44 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 
 @transaction.atomic
-def set_up() -> None:
-    """Make the shop's sources and event types where they are missing."""
+def set_up(brokers: Sequence[Elsewhere] = ()) -> None:
+    """Make the shop's sources and event types where they are missing, and have the sources follow its brokers."""
     for name, fields in SOURCES.items():
         Source.objects.get_or_create(name=name, defaults=fields)
+    _tap_streams(carried_topics(brokers))
+    for broker in brokers:
+        _tap(broker)
+    # What lived on another broker at the last start, and does not now.
+    unused = [f"shop-{name}" for name in TOPICS if name not in {broker.name for broker in brokers}]
+    Source.objects.filter(name__in=unused, enabled=True).update(enabled=False)
     for declared in DECLARED:
         _declare(declared)
+
+
+def _tap_streams(elsewhere: frozenset[str]) -> None:
+    """Tap those of the shop's streams that live on Redis; a list that a person made stays as it is."""
+    streams = [stream for stream in STREAMS if stream not in elsewhere]
+    config = {"streams": streams, "group": HUB_GROUP, "start": "0"}
+    source, is_new = Source.objects.get_or_create(
+        name="shop", defaults={"kind": Kind.REDIS, "config": config}
+    )
+    if is_new or source.config == config:
+        return
+    untouched = source.config | {"streams": streams} == config
+    if untouched and set(streams) ^ set(source.config["streams"]) <= ALL_CARRIED:
+        source.config = config
+        source.save()
+
+
+def _tap(broker: Elsewhere) -> None:
+    """Tap what lives on `broker`, wherever that is today."""
+    tap = broker.tap()
+    source, is_new = Source.objects.get_or_create(name=f"shop-{broker.name}", defaults=tap)
+    if is_new:
+        return
+    source.config |= {name: tap["config"][name] for name in broker.address_keys}
+    source.enabled = True
+    source.save()
 
 
 def _declare(declared: Declared) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 from redis.exceptions import RedisError
 
-from eventhub.demo.bus import RedisBus
+from eventhub.demo.bus import Commit, RedisBus
+from eventhub.demo.carrying import FROM_THE_PAST, Carriers
 from eventhub.demo.database import Database, Unavailable
+from eventhub.demo.elsewhere import Elsewhere, carried_topics
 from eventhub.demo.models import Order
 from eventhub.demo.rehearsal import AFTERMATH_S, Cast, assemble, rehearse
 from eventhub.demo.relay import ORDER_FEED, last_row, relay_forever
@@ -47,9 +49,13 @@ class Options(msgspec.Struct, frozen=True):
     past_orders: int = 150
 
 
-async def run(options: Options, redis_url: str) -> None:
-    """Open the shop and keep it open until it is cancelled, or the options say that it closes."""
-    bus = RedisBus(redis_url)
+async def run(options: Options, redis_url: str, brokers: Sequence[Elsewhere] = ()) -> None:
+    """Open the shop and keep it open until it is cancelled, or the options say that it closes.
+
+    What `brokers` say lives on them, the rest on Redis.
+    """
+    bus = RedisBus(redis_url, carried_topics(brokers))
+    carriers = Carriers(brokers, redis_url)
     database = Database()
     stories = Storyteller(Dice(options.seed), options.failures, sins=options.sins)
     cast = assemble(Shop(World(stories), database, options.sins), bus)
@@ -61,6 +67,7 @@ async def run(options: Options, redis_url: str) -> None:
     try:
         start(bus.flush_forever())
         relayed = await _open(options, bus, database, stories)
+        carriers.start()
         start(relay_forever(database, bus, relayed))
         for serving in cast.serving:
             start(serving.run())
@@ -75,6 +82,7 @@ async def run(options: Options, redis_url: str) -> None:
             task.cancel()
         cast.storefront.close()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(carriers.stop)
         await bus.close()
         database.close()
 
@@ -90,9 +98,7 @@ async def _open(options: Options, bus: RedisBus, database: Database, stories: St
                 since = now() - PAST - timedelta(seconds=AFTERMATH_S)
                 commits = await asyncio.to_thread(rehearse, stories, numbers, since=since, lasting=PAST)
                 # In one go and in their order; the services have no groups yet that could acknowledge.
-                await asyncio.gather(
-                    *(bus.commit(msgspec.structs.replace(commit, acknowledged=())) for commit in commits)
-                )
+                await asyncio.gather(*(bus.commit(_as_past(commit, bus.elsewhere)) for commit in commits))
             for service in SERVICES:
                 await bus.join(service.name, service.reads)
             relayed = await bus.relayed()
@@ -100,6 +106,17 @@ async def _open(options: Options, bus: RedisBus, database: Database, stories: St
         except (RedisError, OSError, Unavailable) as error:
             log.warning("The shop cannot open yet: %s", error)
             await asyncio.sleep(1.0)
+
+
+def _as_past(commit: Commit, elsewhere: frozenset[str]) -> Commit:
+    """What is committed before there is anybody to acknowledge; other brokers do not hand it to the services again."""
+    entries = tuple(
+        msgspec.structs.replace(entry, headers={**entry.headers, FROM_THE_PAST: "1"})
+        if entry.topic in elsewhere
+        else entry
+        for entry in commit.entries
+    )
+    return msgspec.structs.replace(commit, entries=entries, acknowledged=())
 
 
 async def _sell(options: Options, cast: Cast, bus: RedisBus, database: Database) -> None:

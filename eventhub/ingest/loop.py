@@ -10,7 +10,7 @@ from threading import Thread
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from eventhub.brokers.adapter import Adapter, HandsOver, TellsProblems, open_adapter
+from eventhub.brokers.adapter import Adapter, BrokerError, HandsOver, TellsProblems, open_adapter
 from eventhub.brokers.models import Source, State
 from eventhub.brokers.secrets.scrubbing import scrub
 from eventhub.ingest.backoff import Backoff
@@ -146,4 +146,8 @@ class SourceLoop:
         self.restarts += 1
         self.last_error = scrub(f"{type(error).__name__}: {error}")[:2000]
         self.last_error_at = datetime.now(UTC)
-        log.warning("source %s failed and begins again: %s", self.source.name, self.last_error, exc_info=True)
+        # A broker that is away says all there is to say; where anything else went wrong is of interest.
+        is_bug = not isinstance(error, BrokerError)
+        log.warning(
+            "source %s failed and begins again: %s", self.source.name, self.last_error, exc_info=is_bug
+        )

@@ -24,14 +24,25 @@ class Prepared(msgspec.Struct, frozen=True):
     password: str | None
 
 
+class BadDemo(ValueError):
+    """The demo cannot be set up as the environment wants it. The text says why, and what it should hold."""
+
+
 def prepare(*, demo: bool) -> Prepared:
-    """Migrate, create the administrator where there is none, set up the demo if wanted."""
+    """Migrate, create the administrator where there is none, set up the demo if wanted. Raises BadDemo."""
     migrations = migrate()
     is_new, password = create_administrator(os.environ.get("ADMIN_PASSWORD", ""))
     if demo:
-        from eventhub.demo.setup import set_up  # above this package; only where it is wanted
+        # Above this package; only where it is wanted.
+        from eventhub.demo.elsewhere import BadBrokers, make_ready, read_brokers
+        from eventhub.demo.setup import set_up
 
-        set_up()
+        try:
+            brokers = read_brokers(os.environ.get("DEMO_BROKERS", ""), os.environ)
+            make_ready(brokers)
+            set_up(brokers)
+        except BadBrokers as error:
+            raise BadDemo(str(error)) from None
     return Prepared(migrations=migrations, administrator_is_new=is_new, password=password)
 
 

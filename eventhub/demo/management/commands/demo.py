@@ -2,11 +2,13 @@ import asyncio
 import os
 import signal
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from eventhub.demo.elsewhere import BadBrokers, Elsewhere, read_brokers
 from eventhub.demo.setup import set_up
 from eventhub.demo.shop import Options, run
 
@@ -14,7 +16,10 @@ from eventhub.demo.shop import Options, run
 class Command(BaseCommand):
     """Open the demo shop."""
 
-    help = "Play a shop of ten services over Redis Streams and the outbox, with everything that goes wrong in one."
+    help = (
+        "Play a shop of ten services over Redis Streams and the outbox (and other brokers if wanted), with everything "
+        "that goes wrong in one."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The options; their defaults can be given in the environment."""
@@ -46,6 +51,12 @@ class Command(BaseCommand):
             help="orders of the half hour before the shop first opened (default: %(default)s; 0 for none)",
         )
         parser.add_argument(
+            "--brokers",
+            default=os.environ.get("DEMO_BROKERS", ""),
+            help="where some topics live instead of Redis: kafka, rabbitmq, sqs, separated by commas (default: "
+            "DEMO_BROKERS)",
+        )
+        parser.add_argument(
             "--no-sins", action="store_true", help="exemplary event design: none of the flaws in docs/demo.md"
         )
 
@@ -64,14 +75,18 @@ class Command(BaseCommand):
             orders=options["orders"],
             past_orders=options["past_orders"],
         )
-        set_up()
+        try:
+            brokers = read_brokers(options["brokers"], os.environ)
+        except BadBrokers as error:
+            raise CommandError(str(error)) from None
+        set_up(brokers)
         self.stdout.write(f"The shop is open: {chosen.rate:g} events/s. Stop it with Ctrl-C.")
-        asyncio.run(_until_stopped(chosen))
+        asyncio.run(_until_stopped(chosen, brokers))
 
 
-async def _until_stopped(options: Options) -> None:
+async def _until_stopped(options: Options, brokers: Sequence[Elsewhere]) -> None:
     loop = asyncio.get_running_loop()
-    shop = asyncio.create_task(run(options, settings.REDIS_URL))
+    shop = asyncio.create_task(run(options, settings.REDIS_URL, brokers))
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, shop.cancel)
     try:

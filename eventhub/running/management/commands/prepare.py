@@ -2,9 +2,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from eventhub.running.preparing import ADMINISTRATOR, prepare
+from eventhub.running.preparing import ADMINISTRATOR, BadDemo, prepare
 
 
 class Command(BaseCommand):
@@ -23,7 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare, then say what was done."""
-        done = prepare(demo=options["demo"])
+        try:
+            done = prepare(demo=options["demo"])
+        except BadDemo as error:
+            raise CommandError(str(error)) from None
         if options["json"]:
             self.stdout.write(msgspec.json.encode(done).decode())
             return
