@@ -27,11 +27,7 @@ def decode(message: Message, foreign: Foreign | None = None) -> Event:
     Raises Undecodable, and nothing else, whatever the bytes are.
     """
     if len(message.body) > settings.INGEST_MAX_BODY_BYTES:
-        raise Undecodable(
-            "TooLarge",
-            f"The body has {len(message.body):,} bytes; at most {settings.INGEST_MAX_BODY_BYTES:,} are read "
-            "(INGEST_MAX_BODY_BYTES).",
-        )
+        refuse_large(message)
     try:
         if message.headers and (prefix := cloudevents.binary_prefix(message.headers)):
             return cloudevents.decode_binary(message, prefix)
@@ -55,6 +51,16 @@ def decode(message: Message, foreign: Foreign | None = None) -> Event:
         raise Undecodable("NotJson", _not_json(message.body, error)) from None
     except RecursionError:
         raise Undecodable("TooDeep", "The JSON is nested too deeply to be read.") from None
+
+
+def refuse_large(message: Message) -> None:
+    """Raise Undecodable when the body is larger than what is read."""
+    if len(message.body) > settings.INGEST_MAX_BODY_BYTES:
+        raise Undecodable(
+            "TooLarge",
+            f"The body has {len(message.body):,} bytes; at most {settings.INGEST_MAX_BODY_BYTES:,} are read "
+            "(INGEST_MAX_BODY_BYTES).",
+        )
 
 
 def split(message: Message) -> Sequence[Message]:

@@ -34,6 +34,7 @@ class Reader:
         return self._wire_format.open(message) if self._wire_format else message
 
     def _read(self, message: Message) -> Event:
+        decoding.refuse_large(message)
         return decoding.decode(self.open(message), self._foreign if self._mapping else None)
 
     def _foreign(self, message: Message) -> Event:

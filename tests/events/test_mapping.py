@@ -255,6 +255,18 @@ mappings = st.dictionaries(
 )
 
 
+@given(st.data())
+def test_a_path_gives_what_jmespath_would_give(data):
+    body = data.draw(json_values)
+    text = data.draw(
+        st.sampled_from(["body", "body.id", "body.order.id", "topic", "headers.x", "body.n.x", "key.a"])
+    )
+    expression = parse({"event_type": text}).fields["event_type"]
+    seen = {"body": body, "topic": "t", "headers": {"x": "1"}, "key": None}
+    assert expression.names is not None
+    assert expression.evaluate(seen) == expression.compiled.search(seen)
+
+
 @given(mappings, expressions, json_values)
 def test_no_message_can_make_a_mapping_fail_in_another_way(mapping, event_type, body):
     with suppress(Undecodable):

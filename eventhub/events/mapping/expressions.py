@@ -63,12 +63,25 @@ class Expression(msgspec.Struct, frozen=True):
     field: str
     text: str
     compiled: Any
-    # The names from the body down to the value, where the expression is nothing but a path: ("order", "id").
-    path: tuple[str, ...] | None
+    # The names from the root down to the value, where the expression is nothing but a path: ("body", "order", "id").
+    names: tuple[str, ...] | None
+
+    @property
+    def path(self) -> tuple[str, ...] | None:
+        """The names below the body, where it is a path in the body and nothing else."""
+        return self.names[1:] if self.names and self.names[0] == "body" else None
 
     def evaluate(self, seen: dict[str, Any]) -> Any:
         """What it gives for a message, as plain JSON data. Raises one of `FAILURES`."""
-        return self.compiled.search(seen)
+        if self.names is None:
+            return self.compiled.search(seen)
+        # As JMESPath has it, in a fraction of the time; most expressions are paths.
+        value: Any = seen
+        for name in self.names:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(name)
+        return value
 
 
 class Mapping(msgspec.Struct, frozen=True):
@@ -125,7 +138,7 @@ def _expression(field: str, text: str) -> Expression:
         for root in _roots(tree):
             if root not in ROOTS:
                 raise BadMapping(_unknown_root(field, text, root))
-        return Expression(field, text, compiled, _path(tree))
+        return Expression(field, text, compiled, _names(tree))
     except BadMapping:
         raise
     except FAILURES as error:
@@ -165,8 +178,8 @@ def _check_functions(field: str, text: str, tree: dict[str, Any]) -> None:
         _check_functions(field, text, child)
 
 
-def _path(tree: dict[str, Any]) -> tuple[str, ...] | None:
-    """The path below the body, when the expression is ``body`` or ``body.a.b`` and nothing else."""
+def _names(tree: dict[str, Any]) -> tuple[str, ...] | None:
+    """The names of an expression that is ``topic``, ``body.a.b`` or the like, and nothing else."""
     names: list[str] = []
     stack = [tree]
     while stack:
@@ -177,7 +190,7 @@ def _path(tree: dict[str, Any]) -> tuple[str, ...] | None:
             names.append(node["value"])
         else:
             return None
-    return tuple(names[1:]) if names[0] == "body" else None
+    return tuple(names)
 
 
 def _unknown_field(name: str) -> str:
