@@ -62,6 +62,9 @@ class TopicLag(msgspec.Struct, frozen=True):
     messages: int | None
     pending: int | None
     seconds: float | None
+    # Where the group stands and where the topic ends; empty where the broker does not number its messages.
+    position: str
+    end: str
 
 
 UNKNOWN = SourceLag("", "", None, None)
@@ -129,6 +132,8 @@ def _store(source: Source, asked: Future[list[Lag]] | None, timeout_s: float, no
             messages=lag.messages,
             pending=lag.pending,
             oldest_age_s=_seconds(lag),
+            position=lag.position,
+            end=lag.end,
         )
         for lag in lags
     )
@@ -211,7 +216,8 @@ def worst_between(start: datetime, end: datetime) -> float | None:
 def _latest_rows(now: datetime) -> list[tuple[int, TopicLag]]:
     # Only the newest answer of each broker: what it no longer names is gone, not waiting.
     sql = f"""
-        SELECT l.source_id, {OWN}, l.topic, l.partition, l."group", l.at, l.messages, l.pending, l.oldest_age_s
+        SELECT l.source_id, {OWN}, l.topic, l.partition, l."group", l.at, l.messages, l.pending, l.oldest_age_s,
+            l.position, l."end"
         FROM monitoring_lagprobe p
         JOIN monitoring_lagsample l ON l.source_id = p.source_id AND l.at = p.asked_at
         JOIN brokers_source s ON s.id = p.source_id WHERE p.asked_at > %s"""  # noqa: S608 - a constant

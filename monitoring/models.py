@@ -14,6 +14,10 @@ class LagSample(models.Model):
     messages = models.BigIntegerField(null=True, help_text="Null when the broker cannot tell.")
     pending = models.BigIntegerField(null=True, help_text="Delivered, not yet acknowledged.")
     oldest_age_s = models.FloatField(null=True, help_text="Seconds the oldest waiting message has waited.")
+    position = models.TextField(
+        blank=True, help_text="Where the group stands, as the broker numbers messages."
+    )
+    end = models.TextField(blank=True, help_text="Where the topic ends.")
 
     class Meta:
         indexes = [models.Index(fields=["source", "-at"], name="lag_by_source")]

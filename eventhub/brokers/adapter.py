@@ -46,6 +46,9 @@ class Lag(msgspec.Struct, frozen=True):
     partition: int | None = None
     # How long the oldest waiting message has waited.
     oldest_age: timedelta | None = None
+    # Where the group stands and where the log ends, as the broker numbers its messages; empty where it does not.
+    position: str = ""
+    end: str = ""
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -45,7 +45,7 @@ ADVICE = {
     Problem.NOT_THERE: "Check the spelling, and whether it was made already.",
     Problem.NOT_TRUSTED: "The connection is encrypted and one side does not trust the other. Check the certificate "
     "authority, that the certificate is for this host's name, and that the port is the one for TLS.",
-    Problem.SETTINGS: "Change it in the form.",
+    Problem.SETTINGS: "Correct it in the settings of the source.",
     Problem.OTHER: "The broker's own words are above; its log may say more.",
 }
 
@@ -88,6 +88,11 @@ def explain(error: BaseException) -> Failure:
     )
     problem = _problem(error)
     return Failure(problem, scrub(text), ADVICE[problem])
+
+
+def problem_in(words: str) -> Problem:
+    """What a broker's words mean, where nothing but the words is left."""
+    return next((problem for problem, pattern in _WORDS if pattern.search(words)), Problem.OTHER)
 
 
 def _problem(error: BaseException) -> Problem:

@@ -107,11 +107,13 @@ class RedisStreams:
         """What waits for every consumer group of the streams, not only for this one; see Adapter.lag."""
         with self._errors():
             now = datetime.now(UTC)
-            return [
-                self._lag_of(stream, group, now)
-                for stream in self._streams
-                for group in (self._redis.xinfo_groups(stream) if self._redis.exists(stream) else [])
-            ]
+            found: list[Lag] = []
+            for stream in self._streams:
+                if not self._redis.exists(stream):
+                    continue
+                end = self._redis.xinfo_stream(stream)["last-generated-id"].decode()
+                found += [self._lag_of(stream, group, end, now) for group in self._redis.xinfo_groups(stream)]
+            return found
 
     def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
         """XREVRANGE of each stream, which no group notices; see Adapter.peek."""
@@ -247,7 +249,7 @@ class RedisStreams:
             self._redis.execute_command("XACK", stream, self._group, *gone)
         return messages
 
-    def _lag_of(self, stream: str, group: dict[str, Any], now: datetime) -> Lag:
+    def _lag_of(self, stream: str, group: dict[str, Any], end: str, now: datetime) -> Lag:
         name = group["name"].decode()
         last_delivered = group["last-delivered-id"].decode()
         waiting = self._redis.xrange(stream, min=f"({last_delivered}", count=1)
@@ -261,6 +263,8 @@ class RedisStreams:
             messages=group.get("lag"),
             pending=group["pending"],
             oldest_age=max(ages, default=timedelta()),
+            position=last_delivered,
+            end=end,
         )
 
     @contextmanager

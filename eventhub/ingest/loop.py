@@ -138,7 +138,7 @@ class SourceLoop:
             for problem in problems:
                 log.warning("source %s: %s", self.source.name, problem)
         if problems:
-            self.last_error = " ".join(problems)[:2000]
+            self.last_error = scrub(" ".join(problems))[:2000]
             self.last_error_at = datetime.now(UTC)
 
     def _note_failure(self, error: Exception) -> None:

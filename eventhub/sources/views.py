@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from eventhub.access.audit import actor_of
@@ -19,6 +19,7 @@ from eventhub.sources import permissions, saving, tested
 from eventhub.sources.form import SourceForm
 from eventhub.sources.layouts import LAYOUTS
 from eventhub.sources.looking import Look, look
+from monitoring.views.permissions import WHY_NOT, may_operate
 
 # What each button of the form answers with when htmx asks; without it, all answer with the whole page.
 PARTIALS = {
@@ -57,6 +58,15 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     permissions.require(request, "change")
     source = get_object_or_404(Source, name=name, kind__in=LAYOUTS)
     return _answer(request, SourceForm(source.kind, source, _sent(request)))
+
+
+@require_POST
+def test(request: HttpRequest, name: str) -> HttpResponse:
+    """Try the connection of a source that is there, as it is saved."""
+    if not may_operate(request):
+        return HttpResponse(WHY_NOT, status=403, content_type="text/plain")
+    source = get_object_or_404(Source, name=name, kind__in=LAYOUTS)
+    return render(request, "sources/_tested.html", {"report": try_connection(source)})
 
 
 def _answer(request: HttpRequest, form: SourceForm) -> HttpResponse:

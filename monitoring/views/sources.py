@@ -25,6 +25,7 @@ from monitoring.rollups import reading
 from monitoring.rollups.windows import window_between
 from monitoring.snapshot import sources_now
 from monitoring.sources import alive
+from monitoring.trouble import trouble_of
 from monitoring.views.permissions import WHY_NOT, form_url, may_operate
 
 DEFAULT_RANGE = "1h"
@@ -95,6 +96,7 @@ def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
         "standing": next(one for one in sources_now(now) if one.name == found.name),
         "is_polled": is_polled(found),
         "statuses": statuses,
+        "trouble": trouble_of(found, statuses, now),
         "alive": {status.pk for status in alive(statuses, now)},
         "last_batch_at": max((s.last_batch_at for s in statuses if s.last_batch_at), default=None),
         "topics": [one for one in topics if one.is_own or one.messages != 0],

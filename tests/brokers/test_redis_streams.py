@@ -154,6 +154,7 @@ def test_lag_counts_what_waits_for_every_group(client, source, reader):
     mine, other = lags[stream, "eventhub"], lags[stream, "other"]
     assert (mine.messages, mine.pending) == (5 - len(taken), len(taken))
     assert (other.messages, other.pending) == (5, 0)
+    assert (mine.position, mine.end) == (taken[-1].offset, client.xrevrange(stream, count=1)[0][0].decode())
     assert timedelta(0) <= other.oldest_age < timedelta(seconds=10)
     idle = lags[source.config["streams"][1], "eventhub"]
     assert (idle.messages, idle.pending, idle.oldest_age) == (0, 0, timedelta(0))

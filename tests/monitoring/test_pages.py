@@ -3,7 +3,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
 
@@ -130,6 +130,46 @@ def test_a_source_shows_workers_topics_settings_and_no_password(staff, traffic):
         assert part in said, part
     assert "secret" not in response.content.decode()
     assert "redis:6379" in response.content.decode()
+
+
+def test_a_source_that_fails_says_why_since_when_and_what_to_do(staff, shop, heartbeat):
+    now = timezone.now()
+    heartbeat(
+        shop,
+        now,
+        "failing",
+        restarts=7,
+        last_error="BrokerError: Redis cannot be reached: Connection refused.",
+        last_error_at=now,
+    )
+    said = text_of(staff.get("/sources/shop/"))
+    for part in (
+        "It fails again and again",
+        "refused",
+        "nothing listens on that port",
+        "7 times",
+        "ingest@one",
+    ):
+        assert part in said, part
+
+
+def test_a_source_shows_its_position_and_its_mapping(staff, traffic):
+    traffic.mapping = {"event_type": "body.kind"}
+    traffic.save()
+    LagSample.objects.update(position="4812-0", end="4815-0")
+    said = text_of(staff.get("/sources/shop/"))
+    for part in ("4812-0 of 4815-0", "body.kind"):
+        assert part in said, part
+
+
+def test_the_connection_of_a_source_is_tested_from_its_page(staff, visitor, shop):
+    address = reverse("source-test", args=["shop"])
+    assert visitor.post(address, headers=HTMX).status_code == 403
+    staff.force_login(User.objects.get(username="ada"))
+    assert "the connection works" in text_of(staff.post(address, headers=HTMX))
+    shop.config |= {"url": "redis://127.0.0.1:1/0"}
+    shop.save()
+    assert "refused" in text_of(staff.post(address, headers=HTMX))
 
 
 def test_an_unknown_source_is_not_found(staff):

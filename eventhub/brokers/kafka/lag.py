@@ -62,6 +62,8 @@ def _lag(
         group=group,
         messages=messages,
         oldest_age=NOTHING_WAITS if messages == 0 else None,
+        position="" if at is None else str(at),
+        end=str(ends.get(place, "")),
     )
 
 
