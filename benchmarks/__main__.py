@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from benchmarks import ingest_kafka, ingest_memory, ingest_rabbitmq, ingest_redis, ingest_sqs
+from benchmarks import dlq_intake, ingest_kafka, ingest_memory, ingest_rabbitmq, ingest_redis, ingest_sqs
 
 BENCHMARKS = {
     "ingest-redis": ingest_redis.run,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "ingest-kafka-two-workers": ingest_kafka.run_two_workers,
     "ingest-rabbitmq": ingest_rabbitmq.run,
     "ingest-sqs": ingest_sqs.run,
+    "dlq-intake": dlq_intake.run,
 }
 
 

@@ -28,6 +28,7 @@ class GroupTotals(msgspec.Struct, frozen=True):
     letters: int = 0
     open: int = 0
     last_failed_at: datetime | None = None
+    failures: int = 0
 
 
 class OpenLetters(msgspec.Struct, frozen=True):
@@ -91,7 +92,8 @@ def totals(group_ids: Sequence[int]) -> dict[int, GroupTotals]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT group_id, sum(letters_change)::bigint, sum(open_change)::bigint, max(last_failed_at)
+            SELECT group_id, sum(letters_change)::bigint, sum(open_change)::bigint, max(last_failed_at),
+                   sum(failures)::bigint
             FROM dlq_groupcount WHERE group_id = ANY(%s) GROUP BY group_id
             """,
             [list(group_ids)],
@@ -107,7 +109,7 @@ def failures_by_hour(group_ids: Sequence[int], hours: int = 24) -> dict[int, lis
         cursor.execute(
             """
             SELECT group_id, hour, sum(failures)::bigint FROM dlq_groupcount
-            WHERE group_id = ANY(%s) AND hour > %s AND failures > 0 GROUP BY group_id, hour
+            WHERE group_id = ANY(%s) AND hour > %s AND failures <> 0 GROUP BY group_id, hour
             """,
             [list(group_ids), this_hour - timedelta(hours=hours)],
         )

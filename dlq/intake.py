@@ -11,9 +11,9 @@ import msgspec
 from django.db import connection
 from django.utils import timezone
 
-from dlq import counts, returns
-from dlq.groups import group_ids
-from dlq.letter import NewLetter, fingerprint_of
+from dlq import counts, regressions, returns
+from dlq.groups import Place, places
+from dlq.letter import NewLetter, fingerprint_of, prepared
 from dlq.text import indexable, storable, storable_or_none
 from eventhub.brokers.models import Source
 
@@ -31,7 +31,7 @@ def record(source: Source, letters: Sequence[NewLetter]) -> int:
     """
     if not letters:
         return 0
-    fresh = returns.take(source, letters)
+    fresh = returns.take(source, [one if one.fingerprint else prepared(source, one) for one in letters])
     return sum(_write(source, part) for part in _statements(fresh))
 
 
@@ -50,29 +50,30 @@ def _statements(letters: Sequence[NewLetter]) -> Iterator[list[NewLetter]]:
 
 
 def _write(source: Source, letters: Sequence[NewLetter]) -> int:
-    groups = group_ids(source, [(fingerprint_of(source, letter), letter) for letter in letters])
+    found = places(source, [(fingerprint_of(source, letter), letter) for letter in letters])
     now = timezone.now()
-    rows = [_row(letter, group, now) for letter, group in zip(letters, groups, strict=True)]
+    rows = [_row(letter, place, now) for letter, place in zip(letters, found, strict=True)]
     # In one order everywhere, so that two workers given the same messages wait for each other, never in a ring.
     rows.sort(key=lambda row: row.origin_key)
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [source.pk, now, msgspec.json.encode(rows).decode()])
         inserted = cursor.fetchall()
-    changes: dict[int, counts.Change] = {}
-    for group_id, failed_at in inserted:
-        change = changes.setdefault(group_id, counts.Change())
-        change.failures += 1
-        change.letters += 1
-        change.open += 1
-        change.last_failed_at = max(change.last_failed_at or failed_at, failed_at)
+    changes = {
+        group_id: counts.Change(failures=count, letters=count, open=count, last_failed_at=failed_at)
+        for group_id, count, failed_at in inserted
+    }
     counts.add(changes)
-    return len(inserted)
+    if any(place.is_fixed for place in found):
+        regressions.notice(changes)
+    return sum(change.letters for change in changes.values())
 
 
 class _Row(msgspec.Struct, gc=False):
     """A letter as its columns; bytes become base64 in JSON."""
 
     group_id: int
+    own_group_id: int | None
+    attributes: list[int] | None
     reason: str
     origin_key: str
     body: bytes
@@ -101,34 +102,39 @@ class _Row(msgspec.Struct, gc=False):
 
 # One JSON text for all rows: a third of the time that as many arrays take to be quoted and parsed.
 INSERT = """
-    INSERT INTO dlq_deadletter (
-        source_id, status, recorded_at, returns, closed_by, closed_note, group_id, reason, origin_key, body,
+    WITH inserted AS (INSERT INTO dlq_deadletter (
+        source_id, status, recorded_at, returns, closed_by, closed_note, group_id,
+        own_group_id, attributes, reason, origin_key, body,
         size_bytes, headers, raw_headers, properties, key, topic, read_from, partition, "offset", event_id,
         event_type, event_version, correlation_id, causation_id, event_source, failed_in, error_class,
         error_message, stack, attempts,
         first_failed_at, last_failed_at
     )
-    SELECT %s, 'open', %s, 0, '', '', group_id, reason, origin_key, decode(body, 'base64'),
+    SELECT %s, 'open', %s, 0, '', '', group_id, own_group_id, attributes, reason, origin_key, decode(body, 'base64'),
         size_bytes, headers, raw_headers, properties, key, topic, read_from, partition, "offset", event_id,
         event_type, event_version, correlation_id, causation_id, event_source, failed_in, error_class,
         error_message, stack, attempts,
         failed_at, failed_at
     FROM json_to_recordset(%s::json) AS letter (
-        group_id bigint, reason text, origin_key text, body text, size_bytes bigint, headers jsonb,
+        group_id bigint, own_group_id bigint, attributes bigint[], reason text,
+        origin_key text, body text, size_bytes bigint, headers jsonb,
         raw_headers jsonb, properties jsonb, key text, topic text, read_from text, partition int, "offset" text,
         event_id text, event_type text, event_version text, correlation_id text, causation_id text,
         event_source text, failed_in text, error_class text, error_message text,
         stack text, attempts int, failed_at timestamptz
     )
     ON CONFLICT (origin_key) DO NOTHING
-    RETURNING group_id, last_failed_at
+    RETURNING group_id, last_failed_at)
+    SELECT group_id, count(*), max(last_failed_at) FROM inserted GROUP BY group_id
 """
 
 
-def _row(letter: NewLetter, group_id: int, now: datetime) -> _Row:
+def _row(letter: NewLetter, place: Place, now: datetime) -> _Row:
     message, event = letter.message, letter.event
     return _Row(
-        group_id=group_id,
+        group_id=place.group,
+        own_group_id=place.own_group,
+        attributes=letter.attributes,
         reason=letter.reason.value,
         origin_key=indexable(message.origin_key) or "",
         body=message.body,

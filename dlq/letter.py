@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
+from msgspec import structs
 
+from dlq.attributes import MOST_BYTES, digests_of
 from dlq.fingerprint import Fingerprint, fingerprint
 from dlq.models import Reason
+from dlq.rules import Fields, fields
 from dlq.text import indexable
 from eventhub.brokers.models import Source
 from eventhub.events.envelope import Event
@@ -32,6 +35,9 @@ class NewLetter(msgspec.Struct, frozen=True):
     partition: int | None = None
     properties: Mapping[str, str] = {}
     failed_at: datetime | None = None
+    # What `prepared` worked out.
+    fingerprint: Fingerprint | None = None
+    attributes: list[int] | None = None
 
     @property
     def event_id(self) -> str | None:
@@ -40,9 +46,37 @@ class NewLetter(msgspec.Struct, frozen=True):
             return None
         return indexable(self.event.event_id)
 
+    @property
+    def fields(self) -> Fields:
+        """What it can be told apart by in a rule."""
+        return fields(self._plain, lambda: self.event.data if self.event else None)
+
+    def _plain(self, field: str) -> str | None:
+        event = self.event
+        match field:
+            case "event_type":
+                return event.event_type if event else None
+            case "event_version":
+                return event.event_version if event else None
+            case "event_source":
+                return event.source if event else None
+            case "topic":
+                return self.message.topic if self.topic is None else self.topic
+            case "key":
+                return self.message.key
+            case _:
+                return {"failed_in": self.failed_in, "error_class": self.error_class}.get(field)
+
+
+def prepared(source: Source, letter: NewLetter) -> NewLetter:
+    """`letter` with what can be worked out before the database is asked, beside the writing of another batch."""
+    return structs.replace(letter, fingerprint=fingerprint_of(source, letter), attributes=_attributes(letter))
+
 
 def fingerprint_of(source: Source, letter: NewLetter) -> Fingerprint:
     """The fingerprint of the group that `letter` belongs to."""
+    if letter.fingerprint is not None:
+        return letter.fingerprint
     return fingerprint(
         origin=f"{letter.reason}:{letter.failed_in or source.name}",
         event_type=letter.event.event_type if letter.event else "",
@@ -50,3 +84,10 @@ def fingerprint_of(source: Source, letter: NewLetter) -> Fingerprint:
         message=letter.error_message,
         stack=letter.stack,
     )
+
+
+def _attributes(letter: NewLetter) -> list[int] | None:
+    if letter.event:
+        return digests_of(letter.event.data)
+    body = letter.message.body
+    return digests_of(body) if len(body) <= MOST_BYTES and body[:1] in (b"{", b"[") else None

@@ -1,18 +1,17 @@
 """Finding groups and letters by what people filter by, a page at a time."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 from django.db import connection
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
+from dlq import searching
 from dlq.models import DeadLetter, Reason, Status
 
-# Words are looked for in this many of the newest letters of a status, so that a search has a bounded cost.
-SEARCHED_LETTERS = 20_000
-MAX_FOUND = 2_000
 # Traces of a group are counted in this many of its newest letters.
 COUNTED_FOR_TRACES = 300
 # Beyond this, a page says "100+" instead of a number.
@@ -20,7 +19,7 @@ MOST_NEWS = 100
 MOST_SENT = 1_000
 
 
-class Filter(msgspec.Struct, frozen=True):
+class Filter(msgspec.Struct, frozen=True, omit_defaults=True):
     """What to show; empty text and None filter nothing."""
 
     status: str = ""
@@ -30,6 +29,29 @@ class Filter(msgspec.Struct, frozen=True):
     q: str = ""
     correlation_id: str = ""
     group: int | None = None
+    # The topic or queue it was for, or was read from.
+    topic: str = ""
+    failed_in: str = ""
+    error_class: str = ""
+    # When it failed last.
+    since: datetime | None = None
+    until: datetime | None = None
+    # A value of the payload: data.order_id = 8412.
+    attribute: str = ""
+    # Which groups (`GroupState`), and whose; only groups are chosen by these.
+    state: str = ""
+    assignee: int | None = None
+
+
+class GroupState(StrEnum):
+    """What people decided about groups, as a filter."""
+
+    SNOOZED = "snoozed"
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    REGRESSED = "regressed"
+    FIXED = "fixed"
+    ANY = "any"
 
 
 class GroupRow(msgspec.Struct, frozen=True):
@@ -46,6 +68,24 @@ class GroupRow(msgspec.Struct, frozen=True):
     last_failed_at: datetime | None
     letters: int
     open: int
+    failures: int
+    assignee: str | None
+    snoozed_until: datetime | None
+    snoozed_until_failures: int | None
+    snoozed_by: str
+    fixed_at: datetime | None
+    fixed_in: str
+    fixed_by: str
+    regressed_at: datetime | None
+
+    @property
+    def is_snoozed(self) -> bool:
+        """Whether it is kept off the list now. A regression is heard whatever was said before."""
+        if self.regressed_at is not None:
+            return False
+        if self.snoozed_until is not None:
+            return self.snoozed_until > timezone.now()
+        return self.snoozed_until_failures is not None and self.failures < self.snoozed_until_failures
 
     @property
     def place(self) -> list[int]:
@@ -56,6 +96,22 @@ class GroupRow(msgspec.Struct, frozen=True):
     def why(self) -> str:
         """The reason, in words that follow "messages that"."""
         return Reason(self.reason).label
+
+
+_SNOOZED = (
+    "(g.regressed_at IS NULL AND (coalesce(g.snoozed_until > now(), false)"
+    " OR coalesce(totals.failures < g.snoozed_until_failures, false)))"
+)
+# Which groups a filter's state asks for; without one, those that are not snoozed.
+STATES: dict[GroupState | None, str] = {
+    None: f"NOT {_SNOOZED}",
+    GroupState.SNOOZED: _SNOOZED,
+    GroupState.MINE: "g.assignee_id IS NOT NULL",
+    GroupState.UNASSIGNED: f"g.assignee_id IS NULL AND NOT {_SNOOZED}",
+    GroupState.REGRESSED: "g.regressed_at IS NOT NULL",
+    GroupState.FIXED: "g.fixed_at IS NOT NULL AND g.regressed_at IS NULL",
+    GroupState.ANY: "true",
+}
 
 
 def letters(wanted: Filter, limit: int, before_id: int | None = None) -> list[DeadLetter]:
@@ -77,7 +133,7 @@ def open_letter_ids(wanted: Filter, limit: int) -> list[int]:
 def groups(wanted: Filter, limit: int, after: Sequence[int] | None = None) -> list[GroupRow]:
     """Groups with letters of the wanted status, the loudest first; `after` is a `GroupRow.place`."""
     where: list[str] = ["totals.letters > 0"]
-    values: list[str | int | list[int]] = []
+    values: list[str | int | list[int] | datetime] = []
     if wanted.status == Status.OPEN:
         where.append("totals.open > 0")
     elif wanted.status:
@@ -85,27 +141,45 @@ def groups(wanted: Filter, limit: int, after: Sequence[int] | None = None) -> li
             "EXISTS (SELECT FROM dlq_deadletter letter WHERE letter.group_id = g.id AND letter.status = %s)"
         )
         values.append(wanted.status)
+    if wanted.group is None:
+        where.append(STATES[GroupState(wanted.state) if wanted.state else None])
     for column, value in (
         ("g.reason", wanted.reason),
         ("source.name", wanted.source),
         ("g.event_type", wanted.event_type),
+        ("g.failed_in", wanted.failed_in),
+        ("g.error_class", wanted.error_class),
+        ("g.assignee_id", wanted.assignee if wanted.state == GroupState.MINE else None),
         ("g.id", wanted.group),
     ):
         if value:
             where.append(f"{column} = %s")
             values.append(value)
     if wanted.q:
-        ids = _found_by_words(wanted)
+        ids = searching.by_words(wanted.q, wanted.status)
         where.append(
             "(g.id = ANY(%s) OR g.id IN (SELECT group_id FROM dlq_deadletter letter WHERE letter.id = ANY(%s)))"
         )
-        values += [_groups_by_words(wanted.q), ids]
+        values += [searching.groups_by_words(wanted.q), ids]
     if wanted.correlation_id:
         where.append(
             "EXISTS (SELECT FROM dlq_deadletter letter"
             " WHERE letter.group_id = g.id AND letter.correlation_id = %s)"
         )
         values.append(wanted.correlation_id)
+    if wanted.attribute:
+        ids = searching.with_attribute(wanted.attribute, wanted.status)
+        where.append("g.id IN (SELECT group_id FROM dlq_deadletter letter WHERE letter.id = ANY(%s))")
+        values.append(ids)
+    if wanted.topic:
+        where.append("g.id = ANY(%s)")
+        values.append(searching.groups_of_topic(wanted.topic, wanted.status))
+    if wanted.since:
+        where.append("totals.last_failed_at >= %s")
+        values.append(wanted.since)
+    if wanted.until:
+        where.append("g.first_seen_at < %s")
+        values.append(wanted.until)
     if after is not None:
         where.append("(totals.open, g.id) < (%s, %s)")
         values += list(after)[:2]
@@ -113,14 +187,17 @@ def groups(wanted: Filter, limit: int, after: Sequence[int] | None = None) -> li
         cursor.execute(
             f"""
             SELECT g.id, g.title, g.reason, source.name, g.event_type, g.failed_in, g.error_class,
-                   g.first_seen_at, totals.last_failed_at, totals.letters, totals.open
+                   g.first_seen_at, totals.last_failed_at, totals.letters, totals.open, totals.failures,
+                   person.username, g.snoozed_until, g.snoozed_until_failures, g.snoozed_by, g.fixed_at, g.fixed_in,
+                   g.fixed_by, g.regressed_at
             FROM (
                 SELECT group_id, sum(letters_change)::bigint AS letters, sum(open_change)::bigint AS open,
-                       max(last_failed_at) AS last_failed_at
+                       max(last_failed_at) AS last_failed_at, sum(failures)::bigint AS failures
                 FROM dlq_groupcount GROUP BY group_id
             ) totals
             JOIN dlq_deadlettergroup g ON g.id = totals.group_id
             JOIN brokers_source source ON source.id = g.source_id
+            LEFT JOIN auth_user person ON person.id = g.assignee_id
             WHERE {" AND ".join(where)}
             ORDER BY totals.open DESC, g.id DESC LIMIT %s
             """,  # noqa: S608 - the conditions are written above
@@ -196,56 +273,21 @@ def matching(wanted: Filter) -> QuerySet[DeadLetter]:
         found = found.filter(event_type=wanted.event_type)
     if wanted.correlation_id:
         found = found.filter(correlation_id=wanted.correlation_id)
+    if wanted.topic:
+        found = found.filter(Q(topic=wanted.topic) | Q(read_from=wanted.topic))
+    if wanted.failed_in:
+        found = found.filter(failed_in=wanted.failed_in)
+    if wanted.error_class:
+        found = found.filter(error_class=wanted.error_class)
+    if wanted.since:
+        found = found.filter(last_failed_at__gte=wanted.since)
+    if wanted.until:
+        found = found.filter(last_failed_at__lt=wanted.until)
+    if wanted.attribute:
+        found = found.filter(pk__in=searching.with_attribute(wanted.attribute, wanted.status))
     if wanted.q:
-        found = found.filter(Q(pk__in=_found_by_words(wanted)) | Q(group__in=_groups_by_words(wanted.q)))
+        found = found.filter(
+            Q(pk__in=searching.by_words(wanted.q, wanted.status))
+            | Q(group__in=searching.groups_by_words(wanted.q))
+        )
     return found
-
-
-def _groups_by_words(words: str) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT id FROM dlq_deadlettergroup
-            WHERE title ILIKE %(words)s OR event_type ILIKE %(words)s OR failed_in ILIKE %(words)s
-               OR error_class ILIKE %(words)s
-            ORDER BY id DESC LIMIT %(limit)s
-            """,
-            {"words": _like(words), "limit": MAX_FOUND},
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _found_by_words(wanted: Filter) -> list[int]:
-    """Letters with the words in their message or ids: by index where it is a whole id, else in the newest ones."""
-    number = wanted.q.lstrip("#")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            (SELECT id FROM dlq_deadletter WHERE event_id = %(exact)s LIMIT %(limit)s)
-            UNION (SELECT id FROM dlq_deadletter WHERE correlation_id = %(exact)s LIMIT %(limit)s)
-            UNION (SELECT id FROM dlq_deadletter WHERE id = %(number)s)
-            UNION (
-                SELECT id FROM (
-                    SELECT id, error_message, correlation_id, event_id, topic FROM dlq_deadletter
-                    WHERE %(status)s = '' OR status = %(status)s ORDER BY id DESC LIMIT %(searched)s
-                ) newest
-                WHERE error_message ILIKE %(words)s OR correlation_id ILIKE %(words)s OR event_id ILIKE %(words)s
-                   OR topic ILIKE %(words)s
-                LIMIT %(limit)s
-            )
-            """,
-            {
-                "exact": wanted.q,
-                "number": int(number) if re.fullmatch(r"[0-9]{1,18}", number) else None,
-                "status": wanted.status,
-                "words": _like(wanted.q),
-                "searched": SEARCHED_LETTERS,
-                "limit": MAX_FOUND,
-            },
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _like(words: str) -> str:
-    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

@@ -7,8 +7,8 @@ import msgspec
 from django.db import connection
 from django.utils import timezone
 
-from dlq import counts
-from dlq.groups import group_ids
+from dlq import counts, regressions
+from dlq.groups import places
 from dlq.headers import retried_as
 from dlq.letter import NewLetter, fingerprint_of
 from dlq.models import DeadLetter, PastFailure, Reason, Retry, RetryState, Status
@@ -107,10 +107,11 @@ def _reopen(returned: Sequence[_Return]) -> None:
         return
     now = timezone.now()
     source = returned[0].letter.source
-    groups = group_ids(source, [(fingerprint_of(source, back.death), back.death) for back in returned])
+    found = places(source, [(fingerprint_of(source, back.death), back.death) for back in returned])
     past: list[PastFailure] = []
     changes: dict[int, counts.Change] = {}
-    for back, group_id in zip(returned, groups, strict=True):
+    for back, place in zip(returned, found, strict=True):
+        group_id = place.group
         letter, retry, death = back.letter, back.retry, back.death
         failed_at: datetime = death.failed_at or now
         past.append(
@@ -132,7 +133,7 @@ def _reopen(returned: Sequence[_Return]) -> None:
         if letter.status == Status.OPEN:
             changes.setdefault(letter.group_id, counts.Change()).open -= 1
         arrived.open += 1
-        letter.group_id = group_id
+        letter.group_id, letter.own_group_id = group_id, place.own_group
         letter.status = Status.OPEN
         letter.closed_at, letter.closed_by, letter.closed_note = None, "", ""
         letter.reason = death.reason
@@ -150,8 +151,8 @@ def _reopen(returned: Sequence[_Return]) -> None:
     DeadLetter.objects.bulk_update(
         [back.letter for back in returned],
         [
-            "group", "status", "closed_at", "closed_by", "closed_note", "reason", "error_class", "error_message",
-            "stack", "attempts", "returns", "last_failed_at",
+            "group", "own_group", "status", "closed_at", "closed_by", "closed_note", "reason", "error_class",
+            "error_message", "stack", "attempts", "returns", "last_failed_at",
         ],
         batch_size=500,
     )  # fmt: skip
@@ -159,3 +160,5 @@ def _reopen(returned: Sequence[_Return]) -> None:
         [back.retry for back in returned], ["state", "published_at", "finished_at", "error"], batch_size=500
     )
     counts.add(changes)
+    if any(place.is_fixed for place in found):
+        regressions.notice(changes)

@@ -1,14 +1,20 @@
-"""The tables of dead letters: what died (`letters`), and what was sent again (`retries`, `jobs`)."""
+"""The tables of dead letters: what died (`letters`), and what was sent again (`retries`, `jobs`), what
+people add (`reviews`)."""
 
 from dlq.models.jobs import JobState, RedirectRule, RetryJob, SkippedLetter, SkipReason
 from dlq.models.letters import DeadLetter, DeadLetterGroup, GroupCount, PastFailure, Reason, Status
 from dlq.models.retries import ALIVE, Retry, RetryState
+from dlq.models.reviews import Edit, EditState, GroupComment, GroupRule, RuleKind, SavedFilter
 
 __all__ = [
     "ALIVE",
     "DeadLetter",
     "DeadLetterGroup",
+    "Edit",
+    "EditState",
+    "GroupComment",
     "GroupCount",
+    "GroupRule",
     "JobState",
     "PastFailure",
     "Reason",
@@ -16,6 +22,8 @@ __all__ = [
     "Retry",
     "RetryJob",
     "RetryState",
+    "RuleKind",
+    "SavedFilter",
     "SkipReason",
     "SkippedLetter",
     "Status",

@@ -1,5 +1,8 @@
 """Letters, the groups they are in, and what they died of."""
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from eventhub.brokers.models import Source
@@ -26,7 +29,8 @@ class Status(models.TextChoices):
 class DeadLetterGroup(models.Model):
     """Dead letters that died of the same thing, by fingerprint (``dlq/fingerprint.py``).
 
-    A row is written once and not touched by later letters; how many there are is in `GroupCount`.
+    A row is not touched by later letters, but for the one that shows that a fix did not hold; how many there are is in
+    `GroupCount`. What people decide about a group (`dlq.triage`) stands here.
     """
 
     fingerprint = models.CharField(max_length=64, unique=True)
@@ -37,9 +41,38 @@ class DeadLetterGroup(models.Model):
     failed_in = models.TextField(blank=True)
     error_class = models.TextField(blank=True)
     first_seen_at = models.DateTimeField()
+    example_stack = models.TextField(blank=True, help_text="Of its first letter: stacks are searched here.")
+    split_by = models.ForeignKey(
+        "GroupRule",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="parts",
+        help_text="The rule that made it.",
+    )
+    # What people decided
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="dead_letter_groups"
+    )
+    snoozed_until = models.DateTimeField(null=True)
+    snoozed_until_failures = models.BigIntegerField(
+        null=True, help_text="Awake again when it has failed this often in all."
+    )
+    snoozed_by = models.CharField(max_length=150, blank=True)
+    fixed_at = models.DateTimeField(null=True)
+    fixed_in = models.CharField(max_length=100, blank=True, help_text="The release.")
+    fixed_by = models.CharField(max_length=150, blank=True)
+    regressed_at = models.DateTimeField(null=True, help_text="When it failed again after it was fixed.")
 
     class Meta:
         ordering = ["-first_seen_at"]
+        indexes = [
+            # Groups whose next failure is a regression.
+            models.Index(
+                fields=["id"],
+                name="group_watched",
+                condition=models.Q(fixed_at__isnull=False, regressed_at__isnull=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -75,6 +108,14 @@ class DeadLetter(models.Model):
 
     group = models.ForeignKey(
         DeadLetterGroup, on_delete=models.PROTECT, related_name="members", db_index=False
+    )
+    own_group = models.ForeignKey(
+        DeadLetterGroup,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="born_members",
+        db_index=False,
+        help_text="The group of its fingerprint, where a rule put it into another.",
     )
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letters")
     reason = models.CharField(max_length=12, choices=Reason)
@@ -118,6 +159,9 @@ class DeadLetter(models.Model):
     closed_at = models.DateTimeField(null=True)
     closed_by = models.CharField(max_length=150, blank=True)
     closed_note = models.TextField(blank=True)
+    attributes = ArrayField(
+        models.BigIntegerField(), null=True, help_text="Digests of its payload's values (dlq/attributes.py)."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -133,6 +177,11 @@ class DeadLetter(models.Model):
                 fields=["event_id"],
                 name="dead_letter_awaiting",
                 condition=models.Q(reason="service", status__in=["open", "sent"]),
+            ),
+            GinIndex(fields=["attributes"], name="dead_letter_attributes"),
+            # What retention takes: closed letters, the longest closed first.
+            models.Index(
+                fields=["closed_at"], name="dead_letter_closed", condition=models.Q(closed_at__isnull=False)
             ),
         ]
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from dlq import dead_letter_queues, intake, outcomes
 from dlq.headers import RETRY_OF
 from dlq.intake import NewLetter
+from dlq.letter import prepared
 from dlq.models import Reason
 from eventhub.brokers.models import Kind, Role, Source
 from eventhub.brokers.reading import reader_of
@@ -122,7 +123,8 @@ class Pipeline:
         rows = store.prepare(events, origins, self.source.pk)
         counted = count(events, origins, invalid)
         planned = deliveries.plan(events, counted.types)
-        return Batch(self.source, messages, rows, invalid, letters, counted, retried, planned)
+        dead = [prepared(self.source, letter) for letter in letters]
+        return Batch(self.source, messages, rows, invalid, dead, counted, retried, planned)
 
     def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction. Raises django.db.Error and psycopg.Error; then nothing is stored."""

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dlq.dead_letter_queues import read
 from dlq.formats import FORMATS, read_death, without_death
+from dlq.groups import Place
 from dlq.intake import _row
 from dlq.text import storable
 from eventhub.events.message import Message, lower_headers
@@ -85,7 +86,7 @@ def test_no_headers_can_make_reading_a_death_fail(pairs, body, told):
     assert found.origin.partition is None or 0 <= found.origin.partition < 2**31
     without_death(message.header_pairs())
     letter = read(message)
-    row = _row(letter, 1, BROKER_TIME)
+    row = _row(letter, Place(1), BROKER_TIME)
     assert storable(row.error_message) == row.error_message
     assert row.partition == found.origin.partition
 
