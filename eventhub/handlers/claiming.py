@@ -20,7 +20,7 @@ _FREE = "(d.lease_until IS NULL OR d.lease_until < now())"
 _FIRST = """(d.order_key IS NULL OR NOT EXISTS (
         SELECT FROM handlers_delivery older
         WHERE older.handler_id = d.handler_id AND older.order_key = d.order_key AND older.state = 'waiting'
-          AND older.id < d.id))"""
+          AND older.place < d.place))"""
 # Workers that were lost with a delivery are told in its history.
 NOTE_LOST = """
     INSERT INTO handlers_attempt
@@ -49,19 +49,19 @@ def claim(handler_id: int, limit: int) -> Claim | None:
         cursor.execute(  # delivery_waiting
             f"""
             WITH picked AS (
-                SELECT d.id, d.due_at, d.lease_until FROM handlers_delivery d
+                SELECT d.id, d.lease_until FROM handlers_delivery d
                 WHERE d.handler_id = %s AND d.state = 'waiting' AND d.lost = 0 AND d.due_at <= now() AND {_FREE}
-                ORDER BY d.due_at, d.id LIMIT %s FOR UPDATE SKIP LOCKED
+                ORDER BY d.due_at, d.place LIMIT %s FOR UPDATE SKIP LOCKED
             ), taken AS (
                 UPDATE handlers_delivery d
                 SET lease_until = CASE WHEN picked.lease_until IS NULL THEN now() + %s * interval '1 second' END,
                     lost = (picked.lease_until IS NOT NULL)::int
                 FROM picked WHERE d.id = picked.id
-                RETURNING d.id, d.handler_id, d.attempts, d.due_at, d.lease_until
+                RETURNING d.id, d.handler_id, d.attempts, d.due_at, d.place, d.lease_until
             ), lost AS (
                 SELECT * FROM taken WHERE lease_until IS NULL
             ), noted AS ({NOTE_LOST.format(lost="lost")})
-            SELECT id, lease_until FROM taken WHERE lease_until IS NOT NULL ORDER BY due_at, id
+            SELECT id, lease_until FROM taken WHERE lease_until IS NOT NULL ORDER BY due_at, place
             """,  # noqa: S608 - constants of this module
             [handler_id, limit, LEASE_S],
         )

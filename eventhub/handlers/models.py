@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models import Func, Value
 from django.db.models.functions import Now
 
 from eventhub.handlers.breaker import Circuit, Standing
@@ -62,6 +63,11 @@ class Delivery(models.Model):
     order_key = models.TextField(
         null=True, help_text="One at a time, and in order, among those of the same key."
     )
+    # Numbered anew when it is replayed.
+    place = models.BigIntegerField(
+        db_default=Func(Value("handlers_delivery_place"), function="nextval"),
+        help_text="Its place in the order.",
+    )
     state = models.CharField(max_length=10, choices=State, db_default=State.WAITING)
     attempts = models.IntegerField(db_default=0, help_text="Attempts that ended, in all runs.")
     earlier_attempts = models.IntegerField(
@@ -83,7 +89,7 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["handler", "due_at", "id"],
+                fields=["handler", "due_at", "place"],
                 name="delivery_waiting",
                 condition=models.Q(state="waiting", lost=0),
             ),
@@ -93,7 +99,7 @@ class Delivery(models.Model):
                 condition=models.Q(state="waiting", lost__gt=0),
             ),
             models.Index(
-                fields=["handler", "order_key", "id"],
+                fields=["handler", "order_key", "place"],
                 name="delivery_in_order",
                 condition=models.Q(state="waiting", order_key__isnull=False),
             ),
@@ -139,3 +145,50 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delivery_id} attempt {self.number}: {self.outcome}"
+
+
+class Which(models.TextChoices):
+    """Which of the events that fit a replay delivers. Each includes the ones before it."""
+
+    MISSED = "missed", "only what was never delivered to it"
+    DEAD = "dead", "also what ended as a dead letter"
+    ALL = "all", "also what it has processed already, once more"
+
+
+class ReplayState(models.TextChoices):
+    """Where a replay stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class Replay(models.Model):
+    """Stored events delivered to one handler, as somebody asked: a walk over them that survives whatever stops it."""
+
+    handler = models.ForeignKey(Handler, on_delete=models.CASCADE, related_name="replays")
+    # Empty: all types that the handler asks for.
+    event_types = models.JSONField(default=list)
+    correlation_id = models.TextField(blank=True)
+    service = models.TextField(blank=True, help_text="The service that published them.")
+    since = models.DateTimeField(null=True)
+    until = models.DateTimeField(help_text="The time of asking, where nobody says otherwise.")
+    which = models.CharField(max_length=10, choices=Which)
+    state = models.CharField(max_length=10, choices=ReplayState, default=ReplayState.RUNNING)
+    # How far the walk has come.
+    at_time = models.DateTimeField(null=True)
+    at_position = models.BigIntegerField(default=0)
+    looked_at = models.BigIntegerField(default=0, help_text="Events that fit, so far.")
+    delivered = models.BigIntegerField(default=0, help_text="Deliveries written, or made to wait again.")
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["id"], name="replay_running", condition=models.Q(state="running")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.handler} replay {self.pk}: {self.state}"

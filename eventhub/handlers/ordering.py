@@ -27,7 +27,8 @@ class _Candidate(msgspec.Struct, frozen=True):
     id: int
     order_key: str | None
     lease_until: datetime | None
-    # Of the oldest that waits of the same key; this row's own where it is the first, or has no key.
+    place: int
+    # Of the first that waits of the same key; this row's own where it is the first, or has no key.
     first_id: int
 
 
@@ -54,16 +55,16 @@ def _candidates(handler_id: int) -> list[_Candidate]:
         cursor.execute(  # delivery_waiting, and for each row one probe of delivery_in_order
             """
             WITH due AS (
-                SELECT d.id, d.order_key, d.lease_until, d.due_at FROM handlers_delivery d
+                SELECT d.id, d.order_key, d.lease_until, d.due_at, d.place FROM handlers_delivery d
                 WHERE d.handler_id = %(handler)s AND d.state = 'waiting' AND d.lost = 0 AND d.due_at <= now()
                   AND (d.lease_until IS NULL OR d.lease_until < now())
-                ORDER BY d.due_at, d.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+                ORDER BY d.due_at, d.place LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             )
-            SELECT due.id, due.order_key, due.lease_until, CASE WHEN due.order_key IS NULL THEN due.id ELSE (
+            SELECT due.id, due.order_key, due.lease_until, due.place, CASE WHEN due.order_key IS NULL THEN due.id ELSE (
                 SELECT f.id FROM handlers_delivery f
                 WHERE f.handler_id = %(handler)s AND f.order_key = due.order_key AND f.state = 'waiting'
-                ORDER BY f.id LIMIT 1) END
-            FROM due ORDER BY due.due_at, due.id
+                ORDER BY f.place LIMIT 1) END
+            FROM due ORDER BY due.due_at, due.place
             """,
             {"handler": handler_id, "limit": LOOKED_AT},
         )
@@ -84,13 +85,20 @@ def _following(handler_id: int, first: Sequence[_Candidate], room: int) -> dict[
         cursor.execute(  # delivery_in_order
             """
             SELECT key.first_id, next.id
-            FROM unnest(%s::text[], %s::bigint[]) AS key (name, first_id) CROSS JOIN LATERAL (
-                SELECT id FROM handlers_delivery
-                WHERE handler_id = %s AND order_key = key.name AND state = 'waiting' AND id > key.first_id
-                ORDER BY id LIMIT %s
-            ) AS next ORDER BY next.id
+            FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS key (name, first_id, first_place)
+            CROSS JOIN LATERAL (
+                SELECT id, place FROM handlers_delivery
+                WHERE handler_id = %s AND order_key = key.name AND state = 'waiting' AND place > key.first_place
+                ORDER BY place LIMIT %s
+            ) AS next ORDER BY next.place
             """,
-            [[one.order_key for one in first], [one.id for one in first], handler_id, room],
+            [
+                [one.order_key for one in first],
+                [one.id for one in first],
+                [one.place for one in first],
+                handler_id,
+                room,
+            ],
         )
         wanted = cursor.fetchall()
         # Never waiting for a lock here: whoever holds one may wait for ours.
@@ -170,7 +178,7 @@ def come_forward(handler_id: int, keys: Sequence[str]) -> None:
             UPDATE handlers_delivery d SET due_at = now()
             FROM unnest(%s::text[]) AS key (name) CROSS JOIN LATERAL (
                 SELECT id FROM handlers_delivery
-                WHERE handler_id = %s AND order_key = key.name AND state = 'waiting' ORDER BY id LIMIT 1
+                WHERE handler_id = %s AND order_key = key.name AND state = 'waiting' ORDER BY place LIMIT 1
             ) AS first
             WHERE d.id = first.id AND d.due_at > now() AND d.attempts = d.earlier_attempts
             """,

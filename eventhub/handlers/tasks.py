@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from eventhub.handlers import running, sweeping, waking
+from eventhub.handlers import replaying, running, sweeping, waking
 
 
 @shared_task(name=waking.RUN)
@@ -12,7 +12,15 @@ def run(name: str) -> None:
         waking.wake({name: 1})
 
 
+@shared_task(name=waking.REPLAY)
+def replay() -> None:
+    """Carry on the replays that were asked for."""
+    replaying.advance()
+
+
 @shared_task(name="handlers.sweep")
 def sweep() -> None:
     """Wake workers for what is due."""
     sweeping.sweep()
+    if replaying.is_any_running():
+        waking.wake_replays()

@@ -15,6 +15,7 @@ from eventhub.handlers import registry
 log = logging.getLogger(__name__)
 
 RUN = "handlers.run"
+REPLAY = "handlers.replay"
 QUEUE = "handlers"
 # A worker that is woken goes on for a while; more of them for a handler only help when much waits.
 DELIVERIES_A_WORKER = 500
@@ -40,20 +41,28 @@ def wake(waiting: Mapping[str, int]) -> None:
                 return
 
 
+def wake_replays() -> None:
+    """Tell a worker that there is a replay to carry on. Never raises."""
+    _send(REPLAY, (), int(settings.CELERY_TASK_TIME_LIMIT))
+
+
 def _sent(name: str, timeout_s: float) -> bool:
-    hard_s = max(int(settings.CELERY_TASK_TIME_LIMIT), ceil(timeout_s) + GRACE_S)
+    return _send(RUN, (name,), max(int(settings.CELERY_TASK_TIME_LIMIT), ceil(timeout_s) + GRACE_S))
+
+
+def _send(task: str, arguments: tuple[str, ...], longest_s: int) -> bool:
     try:
         current_app.send_task(
-            RUN,
-            (name,),
+            task,
+            arguments,
             queue=QUEUE,
             expires=EXPIRES_S,
             retry=False,
             ignore_result=True,
-            time_limit=hard_s,
-            soft_time_limit=hard_s - 10,
+            time_limit=longest_s,
+            soft_time_limit=longest_s - 10,
         )
     except (OperationalError, OSError) as error:
-        log.warning("Workers could not be woken for %s; the sweep will: %s", name, error)
+        log.warning("Workers could not be woken for %s; the sweep will: %s", (task, *arguments)[-1], error)
         return False
     return True

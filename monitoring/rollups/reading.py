@@ -184,6 +184,20 @@ def dead_letters_by_hour(end: datetime, hours: int = 24) -> list[int]:
     return [found.get(ago, 0) for ago in reversed(range(hours))]
 
 
+def deliveries_by_service(
+    services: Sequence[str], start: datetime, end: datetime, step_s: int
+) -> dict[str, list[int]]:
+    """Deliveries that succeeded or failed in each step of `step_s` seconds, by the service that reported them."""
+    sql = """
+        SELECT service, floor(extract(epoch FROM bucket - %s) / %s)::int, sum(handled + failed)
+        FROM rollups_rollup WHERE bucket >= %s AND bucket < %s AND service = ANY(%s) GROUP BY 1, 2"""
+    steps = max(1, round((end - start).total_seconds() / step_s))
+    found = {service: [0] * steps for service in services}
+    for service, step, count in _rows(sql, [start, step_s, start, end, list(services)]):
+        found[service][min(step, steps - 1)] += int(count)
+    return found
+
+
 def has_any_before(at: datetime) -> bool:
     """Whether anything was recorded before a moment."""
     ((found,),) = _rows("SELECT EXISTS (SELECT 1 FROM rollups_rollup WHERE bucket < %s)", [at])
