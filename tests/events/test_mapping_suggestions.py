@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +115,25 @@ def test_events_need_no_mapping_and_what_has_no_fields_gets_none():
     assert "need no mapping" in suggest(native).note
     assert "no fields" in suggest(messages([5, "text", [1]])).note
     assert "no message" in suggest([]).note
+
+
+def change(op, before, after):
+    source = {"connector": "postgresql", "name": "shop", "table": "orders", "ts_ms": 1795514400250, "lsn": 7}
+    return {"before": before, "after": after, "source": source, "op": op, "ts_ms": 1795514400300}
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda body: body, lambda body: {"schema": {"type": "struct"}, "payload": body}]
+)
+def test_debeziums_changes_are_known_by_their_shape(wrap):
+    bodies = [change("c", None, {"id": 1}), change("u", {"id": 1}, {"id": 1}), change("d", {"id": 1}, None)]
+    samples = messages(map(wrap, bodies), key='{"id":1}')
+    mapping = suggest(samples).mapping
+    events = [apply(sample, mapping) for sample in samples]
+    assert [event.event_type for event in events] == ["orders.created", "orders.updated", "orders.deleted"]
+    assert {event.data for event in events} == {'{"id":1}'}
+    assert {(event.source, event.stream) for event in events} == {("shop", 'orders-{"id":1}')}
+    assert events[0].occurred_at == datetime(2026, 11, 24, 10, 0, 0, 250_000, tzinfo=UTC)
 
 
 json_values = st.recursive(

@@ -84,6 +84,15 @@ class Expression(msgspec.Struct, frozen=True):
         return value
 
 
+class Proposal(msgspec.Struct, frozen=True):
+    """One field's expression, how sure it is (0 to 1), and why, in a sentence."""
+
+    field: str
+    expression: str
+    confidence: float
+    why: str
+
+
 class Mapping(msgspec.Struct, frozen=True):
     """Expressions by the envelope's fields; false when there are none."""
 

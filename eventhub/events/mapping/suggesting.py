@@ -9,7 +9,8 @@ import msgspec
 
 from eventhub.events import aws_envelopes, decoding
 from eventhub.events.envelope import Undecodable
-from eventhub.events.mapping.expressions import Mapping, parse
+from eventhub.events.mapping import debezium
+from eventhub.events.mapping.expressions import Mapping, Proposal, parse
 from eventhub.events.mapping.names import ENVELOPE_PARENTS, KNOWN, Known, plain
 from eventhub.events.message import Message
 
@@ -25,15 +26,6 @@ _THING_ID = re.compile(
     r"(?!event|message|msg|correlation|trace|span|request|session|parent|causation|schema|tenant|user|conversation|"
     r"process|transaction|uuid|guid)(?P<thing>[a-z]{3,30}?)(id|number|no|key)"
 )
-
-
-class Proposal(msgspec.Struct, frozen=True):
-    """One field's expression, how sure it is (0 to 1), and why, in a sentence."""
-
-    field: str
-    expression: str
-    confidence: float
-    why: str
 
 
 class Suggestion(msgspec.Struct, frozen=True):
@@ -76,6 +68,8 @@ def suggest(samples: Sequence[Message]) -> Suggestion:
         return Suggestion(
             note="None of these messages is a JSON object, so there are no fields to choose from."
         )
+    if known := debezium.propose(bodies):
+        return Suggestion(known)
     candidates = [*_in_bodies(bodies), *_in_headers(foreign)]
     return Suggestion(tuple(_proposals(candidates, len(bodies))))
 
