@@ -104,5 +104,5 @@ def _named(kind: str, topic: str) -> str:
         return "EventHub's own intake"
     if kind == Kind.HANDLERS:
         return f"handler {topic}"
-    noun = {Kind.REDIS: "stream", Kind.OUTBOX: "topic"}.get(Kind(kind), "topic")
+    noun = {Kind.REDIS: "stream", Kind.SQS: "queue"}.get(Kind(kind), "topic")
     return f"{noun} {topic} ({Kind(kind).label})"

@@ -190,6 +190,7 @@ CELERY_BEAT_SCHEDULE = {
 # How an adapter is found: the Source's kind -> the class that speaks to that broker.
 BROKER_ADAPTERS = {
     "kafka": "eventhub.brokers.kafka.adapter.Kafka",
+    "sqs": "eventhub.brokers.sqs.adapter.Sqs",
     "redis": "eventhub.brokers.redis_streams.RedisStreams",
     "outbox": "eventhub.outbox.adapter.Outbox",
 }

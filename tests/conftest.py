@@ -50,6 +50,8 @@ SLOW = {
     "monitoring/test_live.py",
     "running/test_checks.py",
     "running/test_supervisor.py",
+    "sqs/test_account.py",
+    "sqs/test_adapter.py",
 }
 
 

@@ -94,6 +94,8 @@ class SourceLoop:
         """Until told to stop or to pause. A broker would take a connection that nobody serves for dead."""
         close_old_connections()
         writer.submit(close_old_connections).result()
+        # Brokers count how often they hand a message out, and some give it up: none is taken that cannot be stored.
+        writer.submit(lambda: connection.ensure_connection()).result()
         pipeline = Pipeline(self.source)
         adapter = open_adapter(self.source, self.consumer)
         if isinstance(adapter, HandsOver):

@@ -1,7 +1,9 @@
 import json
+import os
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 import redis
 from django.conf import settings
@@ -126,6 +128,25 @@ def test_a_database_that_fails_loses_and_doubles_nothing(client, source, run_loo
             cursor.execute("ALTER TABLE events_event DROP CONSTRAINT refuse")
     wait(lambda: loop.messages_total >= 60)
     assert Event.objects.count() == 60
+
+
+def test_nothing_is_taken_from_the_broker_while_the_database_cannot_be_reached(client, source, run_loop):
+    put(client, source, event(1))
+    name = connection.settings_dict["NAME"]
+
+    def allow(connections):
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {connections}')
+
+    allow(False)
+    try:
+        loop = run_loop(source, lambda loop: loop.restarts >= 2)
+        assert "accepting connections" in loop.last_error
+        assert client.xinfo_groups(source.config["streams"][0]) == []
+    finally:
+        allow(True)
+    wait(lambda: loop.messages_total == 1)
+    assert Event.objects.count() == 1
 
 
 def test_a_broker_that_goes_away_is_waited_for(client, source, run_loop):

@@ -25,13 +25,16 @@ def adapter(broker):
         one.close()
 
 
-def take(adapter, count, timeout_s=30.0, at_once=1000):
+def take(adapter, count, timeout_s=30.0, at_once=1000, acknowledge=False):
     """Poll until `count` messages came; with 0, for a while, in which none may come."""
     taken = []
     deadline = time.monotonic() + (timeout_s if count else 2.0)
     while len(taken) < count or (not count and time.monotonic() < deadline):
         assert time.monotonic() < deadline, f"{len(taken)} of {count} messages came"
-        taken += adapter.poll(at_once, 0.5)
+        batch = adapter.poll(at_once, 0.5)
+        if acknowledge:
+            adapter.acknowledge(batch)
+        taken += batch
     return taken
 
 
@@ -49,9 +52,9 @@ def bodies(taken):
 
 def test_a_published_message_comes_with_its_bytes_and_says_where_and_when(broker, adapter):
     one = adapter()
-    one.publish(messages(broker, b"\x00\xff{}"))
+    one.publish(messages(broker, broker.odd_body))
     [message] = take(one, 1)
-    assert (message.body, message.topic, message.headers) == (b"\x00\xff{}", broker.topic, {})
+    assert (message.body, message.topic, message.headers) == (broker.odd_body, broker.topic, {})
     assert message.origin_key.startswith(f"{broker.kind}:{broker.name}")
     assert abs(datetime.now(UTC) - message.timestamp) < timedelta(seconds=30)
 
@@ -63,7 +66,7 @@ def test_headers_come_by_their_names_in_lower_case_and_as_they_were_sent(broker,
     [message] = take(one, 1)
     assert message.headers == {"traceparent": "00-x", "n": "1"}
     if broker.keeps_header_bytes:
-        assert message.header_pairs() == sent
+        assert sorted(message.header_pairs()) == sorted(sent)
 
 
 def test_header_values_that_are_not_text_come_back(broker, adapter):
@@ -72,11 +75,11 @@ def test_header_values_that_are_not_text_come_back(broker, adapter):
     one = adapter()
     sent = (("raw", "base64:/wA="), ("like", "base64:bm90"))
     one.publish(messages(broker, b"{}", headers=sent))
-    [message] = take(one, 1)
+    [message] = take(one, 1, acknowledge=True)
     one.publish(messages(broker, b"{}", headers=message.header_pairs()))
     [again] = take(one, 1)
-    assert message.header_pairs()[0] == sent[0]
-    assert again.header_pairs() == message.header_pairs()
+    assert sent[0] in message.header_pairs()
+    assert sorted(again.header_pairs()) == sorted(message.header_pairs())
 
 
 def test_a_header_that_came_twice_comes_twice(broker, adapter):
@@ -100,11 +103,13 @@ def test_a_key_comes_back(broker, adapter):
 
 
 def test_messages_of_one_key_come_in_their_order_and_each_once(broker, adapter):
+    if not broker.keeps_order:
+        pytest.xfail(f"{broker.kind} promises no order here")
     one = adapter()
-    one.publish(numbered(broker, 3_000, key="k"))
-    taken = take(one, 3_000)
-    assert bodies(taken) == [b"%d" % n for n in range(3_000)]
-    assert len({message.origin_key for message in taken}) == 3_000
+    one.publish(numbered(broker, broker.many, key="k"))
+    taken = take(one, broker.many, acknowledge=not broker.reads_ahead)
+    assert bodies(taken) == [b"%d" % n for n in range(broker.many)]
+    assert len({message.origin_key for message in taken}) == broker.many
 
 
 def test_what_was_not_acknowledged_comes_again_as_the_same(broker, adapter):
@@ -139,6 +144,8 @@ def test_a_poll_gives_no_more_than_asked_for(broker, adapter):
         assert time.monotonic() < deadline
         some = one.poll(7, 0.5)
         assert len(some) <= 7
+        if not broker.reads_ahead:
+            one.acknowledge(some)
         taken += some
     assert len(taken) == 50
 
@@ -172,7 +179,7 @@ def test_lag_counts_what_waits_and_what_does_not_wait_any_more(broker, adapter):
     one.acknowledge(take(one, 0))
     one.publish(numbered(broker, 5))
     assert waiting(one) == 5
-    one.acknowledge(take(one, 5))
+    one.acknowledge(take(one, 5, acknowledge=not broker.reads_ahead))
     deadline = time.monotonic() + 10
     while waiting(one) != 0:
         assert time.monotonic() < deadline
@@ -187,7 +194,7 @@ def test_publishing_to_what_is_not_there_is_refused_and_the_rest_is_published(br
     if not broker.refuses_unknown_topics:
         pytest.xfail(f"{broker.kind} makes what is missing")
     one = adapter()
-    missing = OutgoingMessage(b"lost", f"{broker.name}.nowhere")
+    missing = OutgoingMessage(b"lost", broker.topic_of("nowhere"))
     with pytest.raises(Refused, match="nowhere") as refused:
         one.publish([*messages(broker, b"1"), missing, *messages(broker, b"2")])
     assert list(refused.value.reasons) == [1]
@@ -199,7 +206,7 @@ def test_a_place_is_told_to_be_there_or_not(broker, adapter):
     one.publish(messages(broker, b"1"))
     one.acknowledge(take(one, 1))
     assert one.place_of(*messages(broker, b"")).exists is True
-    assert one.place_of(OutgoingMessage(b"", f"{broker.name}.nowhere")).exists is False
+    assert one.place_of(OutgoingMessage(b"", broker.topic_of("nowhere"))).exists is False
 
 
 def test_a_broker_that_is_not_there_is_named_as_the_problem(broker, adapter):

@@ -4,7 +4,7 @@ A broker joins by a class here and its name in `BROKERS`.
 """
 
 import time
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -15,16 +15,27 @@ from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
 from eventhub.brokers.models import Kind, Source
+from tests.services.elasticmq import REGION, SqsAddress
+
+if TYPE_CHECKING:
+    from types_boto3_sqs.literals import QueueAttributeNameType
 
 
 class UnderTest:
     """One broker: a source with an empty topic (queue, stream) of its own, and what the broker is able to keep."""
 
     kind: ClassVar[Kind]
+    # A body that only a broker of its kind keeps: any bytes, where it carries more than text.
+    odd_body: ClassVar[bytes] = b"\x00\xff{}"
     # Whether these come back as they were published.
     keeps_keys: ClassVar[bool] = True
     keeps_header_bytes: ClassVar[bool] = True
     keeps_repeated_headers: ClassVar[bool] = True
+    # Whether what was published with one key is read in that order, and all of it before any is acknowledged.
+    keeps_order: ClassVar[bool] = True
+    reads_ahead: ClassVar[bool] = True
+    # How many messages of one key a test can wait for.
+    many: ClassVar[int] = 3_000
     # Whether publishing to a topic that is not there is refused, rather than making it.
     refuses_unknown_topics: ClassVar[bool] = True
     # Whether a peek can begin at the end; a queue only has a beginning.
@@ -38,8 +49,12 @@ class UnderTest:
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self.name = f"t-{uuid4().hex[:8]}"
-        self.topic = f"{self.name}.orders"
+        self.topic = self.topic_of("orders")
         self.source = Source(name=self.name, kind=self.kind, config=self.set_up(request))
+
+    def topic_of(self, name: str) -> str:
+        """A topic of this test's own, by a name that the broker allows."""
+        return f"{self.name}.{name}"
 
     def set_up(self, request: pytest.FixtureRequest) -> dict[str, Any]:
         """Make the topic; the config of a source that reads it."""
@@ -94,4 +109,48 @@ class KafkaUnderTest(UnderTest):
         self.admin.delete_topics([self.topic])[self.topic].result(20)
 
 
-BROKERS: dict[str, type[UnderTest]] = {"redis": RedisUnderTest, "kafka": KafkaUnderTest}
+class SqsUnderTest(UnderTest):
+    kind = Kind.SQS
+    odd_body = '{"é": "\U0001f6d2"}\t\r\n'.encode()
+    keeps_keys = False
+    keeps_repeated_headers = False
+    keeps_order = False
+    attributes: ClassVar["dict[QueueAttributeNameType, str]"] = {}
+    nobody = {"endpoint_url": "http://127.0.0.1:1"}
+
+    def topic_of(self, name: str) -> str:
+        return f"{self.name}-{name}"
+
+    def set_up(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        address: SqsAddress = request.getfixturevalue("sqs")
+        self.client = address.client()
+        self.url = self.client.create_queue(QueueName=self.topic, Attributes=self.attributes)["QueueUrl"]
+        return {
+            "queues": [self.topic],
+            "endpoint_url": address.endpoint_url,
+            "region": REGION,
+            "access_key_id": "tests",
+            "secret_access_key": "tests",
+        }
+
+    def tear_down(self) -> None:
+        self.client.delete_queue(QueueUrl=self.url)
+
+
+class SqsFifoUnderTest(SqsUnderTest):
+    keeps_order = True
+    # A message is only given out when those of its group before it are acknowledged; ten come together.
+    reads_ahead = False
+    many = 300
+    attributes = {"FifoQueue": "true"}
+
+    def topic_of(self, name: str) -> str:
+        return f"{self.name}-{name}.fifo"
+
+
+BROKERS: dict[str, type[UnderTest]] = {
+    "redis": RedisUnderTest,
+    "kafka": KafkaUnderTest,
+    "sqs": SqsUnderTest,
+    "sqs-fifo": SqsFifoUnderTest,
+}

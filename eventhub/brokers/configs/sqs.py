@@ -10,7 +10,7 @@ class SqsConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
 
     queues: Annotated[
         list[NonEmpty],
-        described('a list of queue names or URLs, e.g. ["orders", "payments.fifo"]', min_length=1),
+        described('a list of queue names, URLs or ARNs, e.g. ["orders", "payments.fifo"]', min_length=1),
     ]
     region: Annotated[
         NonEmpty | None, described('the AWS region, e.g. "eu-central-1"; left out, the environment\'s')
@@ -30,6 +30,9 @@ class SqsConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     profile: Annotated[NonEmpty | None, described("a profile of the worker's AWS configuration")] = None
     role_arn: Annotated[
         NonEmpty | None, described('a role to assume, e.g. "arn:aws:iam::123456789012:role/eventhub"')
+    ] = None
+    external_id: Annotated[
+        NonEmpty | None, described("the external id that the role asks for, where it asks for one")
     ] = None
     receivers: Annotated[
         Annotated[int, Meta(ge=1, le=64)],

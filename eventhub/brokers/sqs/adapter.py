@@ -1,0 +1,239 @@
+"""Amazon SQS, or a server that speaks its API: standard and FIFO queues, whose readers compete for messages.
+
+A message is deleted when it is acknowledged. What is not comes again after the visibility timeout, or at once when the
+adapter is closed in good order.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import sleep
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from eventhub.brokers.adapter import BrokerError, Lag, Place, Refused
+from eventhub.brokers.config import SqsConfig, read_config
+from eventhub.brokers.models import Source
+from eventhub.brokers.sqs.account import NoSuchQueue, account_of, code_of, name_of
+from eventhub.brokers.sqs.messages import MAX_BYTES, Entry, Unsendable, batches, entry_of, lanes, message_of
+from eventhub.brokers.sqs.receiving import Queue, Receiving, tens
+from eventhub.events.message import Message, OutgoingMessage
+
+if TYPE_CHECKING:
+    from types_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
+
+# What a batch left undone is tried again after these times.
+RETRY_AFTER_S = (0.1, 0.3, 1.0)
+# A receipt that SQS knows no more: the message was not acknowledged in time, and is on its way to come again.
+OVER = {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"}
+# The whole request was refused for now; none of it was done.
+BUSY = {"RequestThrottled", "Throttling", "ThrottlingException", "OverLimit", "KmsThrottled"}
+VISIBLE, HIDDEN, DELAYED = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+class Sqs:
+    """One reader of the queues of a Source; readers compete. Delivery is at least once."""
+
+    def __init__(self, source: Source, consumer: str) -> None:
+        self._config = config = read_config(source, SqsConfig)
+        self._source = source.name
+        self._account = account_of(config)
+        names = [name_of(queue) for queue in config.queues]
+        # Queues of two accounts may share a name; then they are called by what the config calls them.
+        self._topics = {
+            name if names.count(name) == 1 else queue: queue
+            for name, queue in zip(names, config.queues, strict=True)
+        }
+        self._pool = ThreadPoolExecutor(config.receivers, thread_name_prefix=f"sqs {source.name}")
+        self._receiving: Receiving | None = None
+
+    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """What the receivers have in their buffer; the first poll starts them. See Adapter.poll."""
+        if self._receiving is None:
+            self._receiving = self._start_receiving()
+        return self._receiving.take(max_messages, timeout_s)
+
+    def problems(self) -> list[str]:
+        """Which of several queues cannot be read now; see TellsProblems."""
+        return self._receiving.problems() if self._receiving else []
+
+    def acknowledge(self, batch: Sequence[Message]) -> None:
+        """Delete them all, ten with a request; see Adapter.acknowledge."""
+        if self._receiving is None:
+            return
+        for url, receipts in self._receiving.let_go(batch).items():
+            list(self._pool.map(partial(self._delete, url), tens(receipts)))
+
+    def publish(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send them, ten with a request, those of a FIFO group one after the other; see Adapter.publish.
+
+        The topic is the name, ARN or URL of a queue. `messages.entry` says what becomes of headers and properties.
+        """
+        refused: dict[int, str] = {}
+        by_topic: dict[str, list[tuple[int, OutgoingMessage]]] = {}
+        for index, message in enumerate(messages):
+            by_topic.setdefault(message.topic, []).append((index, message))
+        for topic, numbered in by_topic.items():
+            try:
+                url, limit = self._account.url_of(topic), self._largest(topic)
+            except NoSuchQueue as error:
+                refused |= {index: str(error) for index, _ in numbered}
+                continue
+            entries: list[Entry] = []
+            for index, message in numbered:
+                try:
+                    entries.append(_entry(index, message, limit))
+                except Unsendable as error:
+                    refused[index] = str(error)
+            side_by_side = lanes(entries, self._config.receivers)
+            for told in self._pool.map(partial(self._send, url), side_by_side):
+                refused |= told
+        if refused:
+            raise Refused(dict(sorted(refused.items())))
+
+    def lag(self) -> list[Lag]:
+        """For each queue what is visible or delayed, and what is in flight to any reader; see Adapter.lag.
+
+        The age of the oldest is known of what this adapter holds, and of a queue that is empty.
+        """
+        now = datetime.now(UTC)
+        return [self._lag_of(topic, queue, now) for topic, queue in self._topics.items()]
+
+    def place_of(self, message: OutgoingMessage) -> Place:
+        """Whether the queue is there and what waits in it; SQS knows no readers. See Adapter.place_of."""
+        try:
+            attributes = self._attributes(message.topic)
+        except NoSuchQueue as error:
+            return Place(exists=False, note=str(error))
+        waiting = _count(attributes, VISIBLE)
+        note = "" if waiting is None else f"Messages that wait there: {waiting:,}."
+        return Place(exists=True, note=note)
+
+    def close(self) -> None:
+        """Give back what is not acknowledged, and end the receivers."""
+        if self._receiving is not None:
+            self._receiving.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start_receiving(self) -> Receiving:
+        config = self._config
+        return Receiving(
+            self._account,
+            [Queue(topic, named) for topic, named in self._topics.items()],
+            self._read,
+            self._pool,
+            receivers=config.receivers,
+            wait_time_s=config.wait_time_s,
+            visibility_timeout_s=config.visibility_timeout_s,
+        )
+
+    def _read(self, raw: "MessageTypeDef", topic: str) -> Message:
+        return message_of(raw, topic, f"sqs:{self._source}/{topic}/")
+
+    def _delete(self, url: str, receipts: Sequence[str]) -> None:
+        entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
+        with self._account.errors(url):
+            failed = _confirmed(
+                lambda left: self._account.client.delete_message_batch(QueueUrl=url, Entries=left), entries
+            )
+        bad = [entry for entry in failed.values() if entry["Code"] not in OVER]
+        if bad:
+            raise BrokerError(
+                f"{len(bad)} of {len(entries)} messages of the queue {name_of(url)!r} could not be deleted "
+                f"({bad[0]['Code']}): {bad[0].get('Message', '')} They come again, and are then known as duplicates."
+            )
+
+    def _send(self, url: str, lane: Sequence[Entry]) -> dict[int, str]:
+        """Send the entries in their order; why SQS refused some, by their index."""
+        refused: dict[int, str] = {}
+        for batch in batches(lane):
+            entries = [{"Id": str(n), **entry.fields} for n, entry in enumerate(batch)]
+            try:
+                failed = _confirmed(
+                    lambda left: self._account.client.send_message_batch(QueueUrl=url, Entries=left), entries
+                )
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:
+                    raise self._account.in_words(error, url) from error
+                refused |= {entry.index: str(self._account.in_words(error, url)) for entry in batch}
+                continue
+            except Exception as error:
+                raise self._account.in_words(error, url) from error
+            refused |= {
+                batch[int(number)].index: f"SQS refused the message for the queue {name_of(url)!r} "
+                f"({entry['Code']}): {entry.get('Message', '')}"
+                for number, entry in failed.items()
+            }
+        return refused
+
+    def _largest(self, topic: str) -> int:
+        """How many bytes a message may have there; AWS's limit where these credentials may not ask."""
+        try:
+            return int(self._attributes(topic).get("MaximumMessageSize", MAX_BYTES))
+        except NoSuchQueue:
+            raise
+        except (BrokerError, ValueError):
+            return MAX_BYTES
+
+    def _attributes(self, queue: str) -> Mapping[str, str]:
+        url = self._account.url_of(queue)
+        with self._account.errors(queue):
+            answer = self._account.client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        return {str(name): value for name, value in answer.get("Attributes", {}).items()}
+
+    def _lag_of(self, topic: str, queue: str, now: datetime) -> Lag:
+        attributes = self._attributes(queue)
+        visible, hidden, delayed = (_count(attributes, name) for name in (VISIBLE, HIDDEN, DELAYED))
+        oldest = self._receiving.oldest_sent_at(topic) if self._receiving else None
+        age = timedelta() if visible == hidden == delayed == 0 else None
+        return Lag(
+            topic=topic,
+            group="",
+            messages=None if visible is None else visible + (delayed or 0),
+            pending=hidden,
+            oldest_age=max(now - oldest, timedelta()) if oldest else age,
+        )
+
+
+def _confirmed(
+    call: Callable[[list[Any]], Any], entries: Iterable[Mapping[str, Any]]
+) -> "dict[str, BatchResultErrorEntryTypeDef]":
+    """Make a batch request, and again for what SQS itself failed at; the entries that failed in the end, by Id."""
+    left = list(entries)
+    failed: dict[str, BatchResultErrorEntryTypeDef] = {}
+    for pause_s in (*RETRY_AFTER_S, None):
+        try:
+            answer = call(left)
+        except ClientError as error:
+            if code_of(error) not in BUSY or pause_s is None:
+                raise
+            sleep(pause_s)
+            continue
+        now = {entry["Id"]: entry for entry in answer.get("Failed", [])}
+        failed |= {number: entry for number, entry in now.items() if entry["SenderFault"] or pause_s is None}
+        left = [entry for entry in left if entry["Id"] in now and entry["Id"] not in failed]
+        if not left or pause_s is None:
+            break
+        sleep(pause_s)
+    return failed
+
+
+def _entry(index: int, message: OutgoingMessage, limit: int) -> Entry:
+    entry = entry_of(index, message, is_fifo=message.topic.endswith(".fifo"))
+    if entry.size_bytes > limit:
+        raise Unsendable(
+            f"The message has {entry.size_bytes:,} bytes with its headers; the queue {name_of(message.topic)!r} takes "
+            f"at most {limit:,}."
+        )
+    return entry
+
+
+def _count(attributes: Mapping[str, str], name: str) -> int | None:
+    text = attributes.get(name, "")
+    return int(text) if text.isdigit() else None
