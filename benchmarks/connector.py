@@ -134,10 +134,11 @@ def connector(folder: Path, bootstrap_servers: str, topic: str, socket: Path) ->
 
 
 def make_table() -> None:
-    """Make `TABLE` with the columns, defaults and indexes of the event store."""
+    """Make `TABLE` anew, with the columns, defaults and indexes of the event store."""
     from django.db import connection
 
     with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
         cursor.execute(f"CREATE TABLE {TABLE} (LIKE events_event INCLUDING ALL)")
 
 
