@@ -17,6 +17,10 @@ from eventhub.events.message import OutgoingMessage
 # some of them, as Adapter.publish does.
 Publish = Callable[[Source, Sequence[OutgoingMessage]], None]
 
+# What tells a place on AMQP, among a message's properties; the topic names it for people.
+AMQP_PLACE = ("exchange", "routing_key")
+NOUNS = {Kind.REDIS: "stream", Kind.RABBITMQ: "queue", Kind.SQS: "queue"}
+
 _registered: dict[str, Publish] = {}
 
 
@@ -81,11 +85,15 @@ def route_of(letter: DeadLetter, redirects: Redirects | None = None) -> Route:
             f"Messages of {source.name} came in over {source.get_kind_display()}, and nothing here knows how to take "
             "them in again. Have the sender send it once more, then discard this one."
         )
-    return Route(source, topic, _named(source.kind, topic), publish, redirected)
+    destination = _named(source.kind, topic) if redirected else _named(source.kind, topic, *_exchange(letter))
+    return Route(source, topic, destination, publish, redirected)
 
 
 def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
-    """The message as it is sent again: the same bytes and key, without the headers that tell of the failure."""
+    """The message as it is sent again: the same bytes and key, without the headers that tell of the failure.
+
+    Where it goes back to, it has the partition and the properties that it had there; elsewhere these mean nothing.
+    """
     came = letter.raw_headers or letter.headers.items()
     told = of_retry(letter.pk, attempt, letter.failed_in)
     kept = [(name, value) for name, value in without_death(came) if name.lower() not in told]
@@ -94,15 +102,28 @@ def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
         topic=route.topic,
         headers=(*kept, *told.items()),
         key=letter.key,
-        properties=letter.properties,
+        partition=None if route.redirected else letter.partition,
+        properties={
+            name: value
+            for name, value in letter.properties.items()
+            if not (route.redirected and name in AMQP_PLACE)
+        },
     )
 
 
+def _exchange(letter: DeadLetter) -> tuple[str | None, str | None]:
+    """The exchange and the routing key that a letter goes to, where its broker has such; see `Origin`."""
+    exchange, routing_key = (letter.properties.get(name) for name in AMQP_PLACE)
+    return exchange, routing_key
+
+
 @lru_cache(maxsize=1024)
-def _named(kind: str, topic: str) -> str:
+def _named(kind: str, topic: str, exchange: str | None = None, routing_key: str | None = None) -> str:
     if kind == Kind.HTTP:
         return "EventHub's own intake"
     if kind == Kind.HANDLERS:
         return f"handler {topic}"
-    noun = {Kind.REDIS: "stream", Kind.SQS: "queue"}.get(Kind(kind), "topic")
+    if exchange:
+        return f"exchange {exchange} with routing key {routing_key or '(none)'} ({Kind(kind).label})"
+    noun = NOUNS.get(Kind(kind), "topic")
     return f"{noun} {topic} ({Kind(kind).label})"
