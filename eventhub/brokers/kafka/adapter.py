@@ -4,16 +4,20 @@ A message's properties: ``tombstone`` where it came without a value.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from time import monotonic
 
-from eventhub.brokers.adapter import Lag, Place
+from eventhub.brokers.adapter import BrokerError, Lag, Place
 from eventhub.brokers.config import KafkaConfig, read_config
 from eventhub.brokers.kafka.cluster import Cluster
 from eventhub.brokers.kafka.group import Member
 from eventhub.brokers.kafka.lag import lags
-from eventhub.brokers.kafka.peeking import newest
 from eventhub.brokers.kafka.publishing import Publisher
+from eventhub.brokers.kafka.spans import SpanReader, newest
 from eventhub.brokers.models import Source
 from eventhub.events.message import Message, OutgoingMessage
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def group_of(config: KafkaConfig, source: Source) -> str:
@@ -63,17 +67,29 @@ class Kafka:
 
     def lag(self) -> list[Lag]:
         """For each partition: this group, then every other group that has read some of it; see Adapter.lag."""
-        return lags(self._ask(), self._config, self._group)
+        return lags(self._ask(), self._config, self._source.name, self._group)
 
     def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
-        """The end of each partition, read outside of any group; see Adapter.peek."""
-        return newest(self._ask(), self._config, self._source.name, self._consumer, max_messages, timeout_s)
+        """The newest of each partition, read outside of any group; see Adapter.peek."""
+        deadline = monotonic() + timeout_s
+        topics = self._ask().topics_of_the_source()
+        if topics.problems and not topics.partitions:
+            raise BrokerError(" ".join(topics.problems.values()))
+        spans = newest(self._ask(), topics.places, max_messages)
+        found: list[Message] = []
+        reader = SpanReader(self._config, self._source.name, self._group, spans)
+        try:
+            while not reader.is_done and (left := deadline - monotonic()) > 0:
+                found += reader.poll(max_messages * len(spans), left)
+        finally:
+            reader.close()
+        return sorted(found, key=lambda message: message.timestamp or LONG_AGO, reverse=True)[:max_messages]
 
     def place_of(self, message: OutgoingMessage) -> Place:
         """Whether the topic is there and how many groups read it; see Adapter.place_of."""
         topics = self._ask().topics([message.topic])
         if problem := topics.problems.get(message.topic):
-            return Place(exists=False, readers=0, note=problem)
+            return Place(exists=False if message.topic in topics.missing else None, note=problem)
         committed, _ = self._ask().committed(self._ask().groups(), topics.places)
         count = len(topics.partitions[message.topic])
         note = ""

@@ -21,7 +21,15 @@ from confluent_kafka.admin import OffsetSpec as UntypedSpec  # type: ignore[attr
 
 from eventhub.brokers.adapter import BrokerError
 from eventhub.brokers.configs.kafka import INTERNAL, KafkaConfig
-from eventhub.brokers.kafka.client import Trouble, broker_error, client_settings, error_of, explain, make
+from eventhub.brokers.kafka.client import (
+    NO_SUCH_TOPIC,
+    Trouble,
+    broker_error,
+    client_settings,
+    error_of,
+    explain,
+    make,
+)
 from eventhub.brokers.kafka.messages import Partition
 
 TIMEOUT_S = 3.5
@@ -35,6 +43,8 @@ class Topics(msgspec.Struct, frozen=True):
     partitions: dict[str, list[int]]
     # What is wrong with a topic, by its name, in words.
     problems: dict[str, str]
+    # Those that are surely not there.
+    missing: frozenset[str] = frozenset()
 
     @property
     def places(self) -> list[Partition]:
@@ -63,13 +73,15 @@ class Cluster:
     def topics(self, names: Iterable[str]) -> Topics:
         """The topics called `names`. None is made by asking."""
         futures = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=TIMEOUT_S)
-        partitions, problems = {}, {}
+        partitions, problems, missing = {}, {}, set()
         for name, (answer, error) in self._each(futures).items():
             if error is None:
                 partitions[name] = sorted(one.id for one in answer.partitions)
             else:
                 problems[name] = explain(error, self._config.bootstrap_servers, topic=name)
-        return Topics(partitions, problems)
+                if error.code() in NO_SUCH_TOPIC:
+                    missing.add(name)
+        return Topics(partitions, problems, frozenset(missing))
 
     def ends(
         self, places: Sequence[Partition], isolation: Any = IsolationLevel.READ_COMMITTED

@@ -44,6 +44,8 @@ MEMBERSHIP: dict[str, Any] = {
     "topic.metadata.refresh.interval.ms": 3_000,
     "queued.max.messages.kbytes": 32_768,
     "fetch.max.bytes": 16_777_216,
+    # How soon to fetch again after the queue was full. The default, a second, is far longer than a full queue lasts.
+    "fetch.queue.backoff.ms": 5,
     "allow.auto.create.topics": False,
 }
 # Not for the source's settings to change; configs/kafka.py says why.
