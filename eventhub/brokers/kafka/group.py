@@ -25,6 +25,7 @@ from eventhub.brokers.kafka.client import (
     make,
 )
 from eventhub.brokers.kafka.messages import Partition, Reading, Taken
+from eventhub.brokers.kafka.remade import Remade
 from eventhub.brokers.kafka.starting import starts
 from eventhub.events.message import Message
 
@@ -58,6 +59,7 @@ PROMISES: dict[str, Any] = {
     "enable.partition.eof": True,
 }
 LOOK_FOR_TOPICS_EVERY_S = 3.0
+LOOK_TIMEOUT_S = 2.0
 # How long brokers may be away, once they were there, before the loop is told and begins again.
 PATIENCE_S = 10.0
 NOTE_FOR_S = 60.0
@@ -127,6 +129,8 @@ class Member:
                 "on_commit": self._on_commit,
             },
         )
+        self._start = config.start
+        self._remade = Remade(config, consumer)
         self._subscribed: list[str] = []
         self._look_for_topics_at = 0.0
         self._positions: dict[Partition, Position] = {}
@@ -137,8 +141,8 @@ class Member:
         self._refusal: KafkaError | None = None
         # What is wrong with a topic, by its name.
         self._topic_problems: dict[str, str] = {}
-        # Partitions whose next message is gone, with the offset it had.
-        self._out_of_range: dict[Partition, int] = {}
+        # Partitions whose next message is gone.
+        self._gone: set[Partition] = set()
         self._notes: dict[str, float] = {}
 
     def before_handover(self, settle: Callable[[], None]) -> None:
@@ -157,6 +161,7 @@ class Member:
         self._found = []
         try:
             self._subscribe()
+            self._look_for_topics_made_anew()
             self._begin_again_where_messages_are_gone()
             self._fill(max_messages, timeout_s)
             if timeout_s > 0 and not self._found:
@@ -228,7 +233,7 @@ class Member:
             if position := self._positions.get(place):
                 position.passed = max(position.passed, raw.offset())
         elif code == KafkaError._AUTO_OFFSET_RESET:
-            self._out_of_range[place] = raw.offset()
+            self._gone |= self._positions.keys() & {place}
         elif code in NO_SUCH_TOPIC or code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             self._topic_problems[raw.topic()] = explain(error, topic=raw.topic())
         elif code == KafkaError._MAX_POLL_EXCEEDED:
@@ -240,7 +245,7 @@ class Member:
         """Nothing came: is there a reason? Raises BrokerError and KafkaException."""
         self._commit()
         if self._topic_problems:
-            self._look_for_missing_topics(timeout_s)
+            self._look_for_missing_topics()
             if set(self._topic_problems) >= set(self._config.topics) != set():
                 raise BrokerError(" ".join(self._topic_problems.values()))
         if self._trouble.down_since is None:
@@ -253,13 +258,6 @@ class Member:
         else:
             self._was_reached = True
             self._trouble.is_over()
-
-    def _look_for_missing_topics(self, timeout_s: float) -> None:
-        # Its partitions may have gone to another worker, so that this one is never told.
-        for name in list(self._topic_problems):
-            topic = self._consumer.list_topics(name, timeout=timeout_s).topics.get(name)
-            if topic is not None and topic.error is None:
-                del self._topic_problems[name]
 
     # -- Topics ------------------------------------------------------------------------------------
 
@@ -281,7 +279,7 @@ class Member:
         """The names that the pattern fits now; those it fitted before while no broker can tell."""
         assert self._pattern is not None
         try:
-            topics = self._consumer.list_topics(timeout=2).topics
+            topics = self._consumer.list_topics(timeout=LOOK_TIMEOUT_S).topics
         except KafkaException:
             if not self._was_reached:
                 self._consumer.poll(0)  # so that the reason is told
@@ -290,43 +288,56 @@ class Member:
         self._was_reached = True
         return [name for name in topics if self._pattern.fullmatch(name) and not name.startswith(INTERNAL)]
 
+    def _look_for_missing_topics(self) -> None:
+        # Its partitions may have gone to another worker, so that this one is never told.
+        for name in list(self._topic_problems):
+            try:
+                topic = self._consumer.list_topics(name, timeout=LOOK_TIMEOUT_S).topics.get(name)
+            except KafkaException:
+                return  # what is wrong with the cluster is told otherwise
+            if topic is not None and topic.error is None:
+                del self._topic_problems[name]
+
+    def _look_for_topics_made_anew(self) -> None:
+        for name in self._remade.look(self._subscribed):
+            self._gone |= {place for place in self._positions if place[0] == name}
+
     def _begin_again_where_messages_are_gone(self) -> None:
         """Deleted by retention before they were read, or with the whole topic: go on at the beginning of what is there.
 
         Only when everything handed out is acknowledged: offsets of a topic that was made anew begin again, too.
         """
-        for place, offset in list(self._out_of_range.items()):
-            position = self._positions.get(place)
-            if position and position.acknowledged < position.handed_out:
+        for place in list(self._gone):
+            position = self._positions[place]
+            if position.acknowledged < position.handed_out:
                 continue
-            del self._out_of_range[place]
-            if position is None:
-                continue
-            topic, partition = place
-            self._consumer.incremental_unassign([TopicPartition(topic, partition)])
-            self._consumer.incremental_assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
-            self._positions[place] = Position(*[OFFSET_BEGINNING] * 5)
+            self._gone.discard(place)
+            self._consumer.incremental_unassign([TopicPartition(*place)])
+            self._consumer.incremental_assign([TopicPartition(*place, OFFSET_BEGINNING)])
             note = (
-                f"Topic {topic}, partition {partition}: the message to be read next, {offset:,}, is gone. Either the "
-                "topic's retention deleted it before it was read, or the topic was deleted and made anew. Reading goes "
-                "on at the beginning of what is there."
+                f"Topic {place[0]}, partition {place[1]}: the message to be read next, {position.acknowledged:,}, is "
+                "gone. Either the topic's retention deleted it before it was read, or the topic was deleted and made "
+                "anew. Reading goes on at the beginning of what is there."
             )
+            self._positions[place] = Position(*[OFFSET_BEGINNING] * 5)
             log.warning("group %s: %s", self._group, note)
             self._notes[note] = monotonic() + NOTE_FOR_S
 
     # -- Partitions come and go --------------------------------------------------------------------
 
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        begin = (
-            starts(consumer, partitions, self._everything(consumer), self._config.start) if partitions else []
-        )
+        begin: list[TopicPartition] = []
+        if partitions:
+            begin = starts(consumer, partitions, self._everything(consumer), self._start)
+        if begin and self._start == "latest":
+            self._start = "earliest"  # what is made from now on is read from its beginning
         for one in begin:
             self._positions[one.topic, one.partition] = Position(*[one.offset] * 5)
             self._topic_problems.pop(one.topic, None)
         consumer.incremental_assign(begin)
 
     def _everything(self, consumer: Any) -> list[TopicPartition]:
-        if self._config.start != "latest":
+        if self._start != "latest":
             return []
         topics = consumer.list_topics(timeout=8).topics
         return [
@@ -356,7 +367,7 @@ class Member:
         gone = set(places)
         for place in gone:
             self._positions.pop(place, None)
-            self._out_of_range.pop(place, None)
+            self._gone.discard(place)
         # Read in this poll and not yet handed out: whoever gets the partition reads them.
         self._found = [m for m in self._found if (m.topic, m.partition) not in gone]
 
