@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
-from benchmarks import dlq_intake, ingest_kafka, ingest_memory, ingest_rabbitmq, ingest_redis, ingest_sqs
+from benchmarks import (
+    dlq_intake,
+    ingest_kafka,
+    ingest_memory,
+    ingest_rabbitmq,
+    ingest_redis,
+    ingest_sqs,
+    retry_kafka,
+)
 
 BENCHMARKS = {
     "ingest-redis": ingest_redis.run,
@@ -14,6 +22,7 @@ BENCHMARKS = {
     "ingest-rabbitmq": ingest_rabbitmq.run,
     "ingest-sqs": ingest_sqs.run,
     "dlq-intake": dlq_intake.run,
+    "retry-kafka": retry_kafka.run,
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -42,3 +42,16 @@ def fill(bootstrap_servers: str, name: str, partitions: int, bodies: Iterable[by
     left = producer.flush(60)
     if left:
         raise AssertionError(f"Kafka has not confirmed {left:,} messages")
+
+
+def count(bootstrap_servers: str, name: str, partitions: int) -> int:
+    """How many messages a topic holds that was never compacted: from the first offset of each partition to its end."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": f"{name}-count"})
+    try:
+        ends = [
+            consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=30)
+            for partition in range(partitions)
+        ]
+    finally:
+        consumer.close()
+    return sum(end[1] - end[0] for end in ends if end)

@@ -24,6 +24,23 @@ NOUNS = {Kind.REDIS: "stream", Kind.RABBITMQ: "queue", Kind.SQS: "queue"}
 _registered: dict[str, Publish] = {}
 
 
+class Sendable(msgspec.Struct, frozen=True):
+    """A letter with what is needed to send it again, and nothing else."""
+
+    source: Source
+    pk: int
+    reason: str
+    topic: str
+    read_from: str
+    partition: int | None
+    key: str | None
+    failed_in: str
+    body: bytes
+    headers: dict[str, str]
+    raw_headers: list[tuple[str, str]] | None
+    properties: dict[str, str]
+
+
 class Route(msgspec.Struct, frozen=True):
     """A way for a letter: where to, in words that go after "publishes it to", and by whom."""
 
@@ -66,7 +83,7 @@ def register(kind: str, publish: Publish) -> None:
     _registered[kind] = publish
 
 
-def route_of(letter: DeadLetter, redirects: Redirects | None = None) -> Route:
+def route_of(letter: DeadLetter | Sendable, redirects: Redirects | None = None) -> Route:
     """The way for this letter; raises NoRoute. Reads `letter.source`, and the rules unless they are given."""
     source = letter.source
     publish = _registered.get(source.kind)
@@ -89,7 +106,7 @@ def route_of(letter: DeadLetter, redirects: Redirects | None = None) -> Route:
     return Route(source, topic, destination, publish, redirected)
 
 
-def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
+def outgoing(letter: DeadLetter | Sendable, attempt: int, route: Route) -> OutgoingMessage:
     """The message as it is sent again: the same bytes and key, without the headers that tell of the failure.
 
     Where it goes back to, it has the partition and the properties that it had there; elsewhere these mean nothing.
@@ -111,7 +128,7 @@ def outgoing(letter: DeadLetter, attempt: int, route: Route) -> OutgoingMessage:
     )
 
 
-def _exchange(letter: DeadLetter) -> tuple[str | None, str | None]:
+def _exchange(letter: DeadLetter | Sendable) -> tuple[str | None, str | None]:
     """The exchange and the routing key that a letter goes to, where its broker has such; see `Origin`."""
     exchange, routing_key = (letter.properties.get(name) for name in AMQP_PLACE)
     return exchange, routing_key

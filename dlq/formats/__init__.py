@@ -4,6 +4,7 @@ To add one: write a module with a class that has the four members of `Format`, a
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from dlq.formats.celery import CeleryTask
 from dlq.formats.dlq_headers import DlqHeaders
@@ -48,4 +49,9 @@ def read_death(message: Message) -> Death:
 
 def without_death(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """`headers` without those that tell of a failure: what a message carries when it is sent again."""
-    return [(name, value) for name, value in headers if not any(f.owns(name.lower()) for f in FORMATS)]
+    return [(name, value) for name, value in headers if not _tells_of_death(name)]
+
+
+@lru_cache(maxsize=4096)
+def _tells_of_death(name: str) -> bool:
+    return any(candidate.owns(name.lower()) for candidate in FORMATS)

@@ -7,6 +7,7 @@ ingest takes them when outcomes arrive.
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -15,6 +16,16 @@ from dlq.jobs.pacing import Candidate
 from dlq.models import RetryJob, RetryState
 
 MOST_FORGOTTEN = 2_000
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A retry that was begun: the size of its letter, and how often."""
+
+    retry_id: int
+    size_bytes: int
+    sends: int
+
+
 LOCK_RETRIES = "SELECT FROM dlq_retry WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 LOCK_LETTERS = """
     SELECT FROM dlq_deadletter letter WHERE letter.id IN (SELECT letter_id FROM dlq_retry WHERE id = ANY(%s))
@@ -29,27 +40,33 @@ def waiting(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT id, pace_key FROM dlq_retry
-            WHERE job_id = %s AND state = 'claimed' AND id > %s AND publish_started_at IS NULL
-              AND (%s::text[] = '{}' OR pace_key <> ALL(%s::text[]))
-            ORDER BY id LIMIT %s
+            SELECT retry.id, pace_key, letter.size_bytes
+            FROM (
+                SELECT id, letter_id, pace_key FROM dlq_retry
+                WHERE job_id = %s AND state = 'claimed' AND id > %s AND publish_started_at IS NULL
+                  AND (%s::text[] = '{}' OR pace_key <> ALL(%s::text[]))
+                ORDER BY id LIMIT %s
+            ) retry JOIN dlq_deadletter letter ON letter.id = retry.letter_id
+            ORDER BY retry.id
             """,
             [job.pk, after_id, list(without_keys), list(without_keys), limit],
         )
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def in_flight(job: RetryJob) -> dict[int, int]:
-    """Retries that were begun and not marked as published, with how often: what a worker that died may have sent."""
+def in_flight(job: RetryJob) -> list[Begun]:
+    """Retries that were begun and not marked as published: what a worker that died may have sent."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT id, sends FROM dlq_retry
-            WHERE job_id = %s AND state = 'claimed' AND publish_started_at IS NOT NULL ORDER BY id
+            SELECT retry.id, letter.size_bytes, retry.sends
+            FROM dlq_retry retry JOIN dlq_deadletter letter ON letter.id = retry.letter_id
+            WHERE retry.job_id = %s AND retry.state = 'claimed' AND retry.publish_started_at IS NOT NULL
+            ORDER BY retry.id
             """,
             [job.pk],
         )
-        return dict(cursor.fetchall())
+        return [Begun(*row) for row in cursor.fetchall()]
 
 
 def advance(published: Sequence[int], destinations: Mapping[int, str]) -> set[int]:

@@ -20,7 +20,7 @@ from dlq.jobs.options import Options, read_options
 from dlq.jobs.planning import Facts, Next
 from dlq.jobs.ramp import Look
 from dlq.jobs.selection import read_selection
-from dlq.jobs.sending import Packed, Senders, Sent, pack
+from dlq.jobs.sending import Packed, Packer, Senders, Sent, fitting
 from dlq.models import JobState, Retry, RetryJob, RetryState
 from eventhub.access import audit
 
@@ -71,6 +71,7 @@ class Driver:
         self.job = job
         self.options: Options = read_options(job.options)
         self._senders = senders
+        self._packer = Packer(self.options)
         self._tally = tally.read_tally(job)
         self._count_at = 0.0
         # Confirmed by the broker, and not marked as published yet.
@@ -234,10 +235,9 @@ class Driver:
         candidates = batches.waiting(self.job, limit, self._last_id)
         if not candidates:
             return None
-        packed = pack([candidate.retry_id for candidate in candidates], self.options)
-        taken = packed.destinations.keys() | packed.homeless.keys()
-        self._last_id = max(taken)
-        return packed
+        ids = fitting(candidates)
+        self._last_id = ids[-1]
+        return self._packer.pack(ids)
 
     def _publish(
         self, packed: Packed, state: JobState, changes: dict[str, Any], resend: Sequence[int] = ()
@@ -327,7 +327,7 @@ class Driver:
         """What a worker that died left: its last batch may be out, and letters may not know that they were sent."""
         begun = batches.in_flight(self.job)
         if begun and self.job.state != JobState.PAUSED:
-            lost = {pk for pk, sends in begun.items() if sends >= MOST_SENDS or self.job.is_over}
+            lost = {one.retry_id for one in begun if one.sends >= MOST_SENDS or self.job.is_over}
             if lost:
                 why = (
                     "It may have been published or not: EventHub was stopped while it sent this"
@@ -335,11 +335,11 @@ class Driver:
                     "trace before you retry it: the event would carry the same id."
                 )
                 batches.finish(dict.fromkeys(lost, why), RetryState.UNCERTAIN)
-            left = [pk for pk in begun if pk not in lost]
-            while left:
-                packed = pack(left, self.options)
-                self._publish(packed, JobState(self.job.state), {}, resend=left)
-                left = packed.left_over if not self._is_in_trouble else []
+            left = [one for one in begun if one.retry_id not in lost]
+            while left and not self._is_in_trouble:
+                ids = fitting(left[: self.options.batch_size])
+                self._publish(self._packer.pack(ids), JobState(self.job.state), {}, resend=ids)
+                left = left[len(ids) :]
         while due := batches.forgotten(self.job, batches.MOST_FORGOTTEN):
             batches.letters_sent(due)
         self._count_at = 0.0

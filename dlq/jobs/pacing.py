@@ -12,6 +12,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
     retry_id: int
     key: str
+    size_bytes: int = 0
 
 
 class KeyPace:

@@ -1,15 +1,15 @@
 """From retries to messages at a broker: reading the letters, finding their way, publishing with confirmation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import Protocol
 
 import msgspec
-from django.db import connections
+from django.db import connection, connections
 
 from dlq.jobs.options import Options
-from dlq.models import Retry
-from dlq.routes import NoRoute, Redirects, Route, outgoing, route_of
+from dlq.routes import NoRoute, Redirects, Route, Sendable, outgoing, route_of
 from eventhub.brokers.adapter import Adapter, BrokerError, Refused, open_adapter
 from eventhub.brokers.models import Source
 from eventhub.events.message import OutgoingMessage
@@ -22,7 +22,6 @@ class Parcel(msgspec.Struct, frozen=True):
     """One retry as it is published."""
 
     retry_id: int
-    letter_id: int
     route: Route
     message: OutgoingMessage
 
@@ -32,8 +31,6 @@ class Packed(msgspec.Struct, frozen=True):
 
     parcels: list[Parcel]
     homeless: dict[int, str]
-    # Did not fit: they are for the next batch.
-    left_over: list[int]
 
     @property
     def destinations(self) -> dict[int, str]:
@@ -54,38 +51,67 @@ class Sent(msgspec.Struct, frozen=True):
     trouble: str = ""
 
 
-def pack(retry_ids: Sequence[int], options: Options) -> Packed:
-    """Read the letters of these retries and make their messages, in this order. Two statements."""
-    fitting, left_over = _fitting(retry_ids)
-    retries = (
-        Retry.objects.filter(pk__in=fitting)
-        .select_related("letter__source")
-        .defer("letter__stack", "letter__error_message")
-        .in_bulk()
-    )
-    redirects = Redirects.in_force(options.redirect_to)
-    parcels: list[Parcel] = []
-    homeless: dict[int, str] = {}
-    for pk in fitting:
-        retry = retries[pk]
-        try:
-            route = route_of(retry.letter, redirects)
-        except NoRoute as error:
-            homeless[pk] = str(error)
-        else:
-            message = outgoing(retry.letter, retry.attempt, route)
-            parcels.append(Parcel(pk, retry.letter_id, route, message))
-    return Packed(parcels, homeless, left_over)
+class Sizable(Protocol):
+    """A retry with the size of its letter."""
+
+    @property
+    def retry_id(self) -> int: ...  # noqa: D102
+    @property
+    def size_bytes(self) -> int: ...  # noqa: D102
 
 
-def _fitting(retry_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-    sizes = dict(Retry.objects.filter(pk__in=retry_ids).values_list("pk", "letter__size_bytes"))
+def fitting(retries: Sequence[Sizable]) -> list[int]:
+    """The first of `retries` whose bodies fit one batch together, one at least."""
     total = 0
-    for n, pk in enumerate(retry_ids):
-        total += sizes[pk]
+    for n, retry in enumerate(retries):
+        total += retry.size_bytes
         if n and total > MOST_BYTES:
-            return list(retry_ids[:n]), list(retry_ids[n:])
-    return list(retry_ids), []
+            return [retry.retry_id for retry in retries[:n]]
+    return [retry.retry_id for retry in retries]
+
+
+class Packer:
+    """Makes messages of letters; knows their sources and the redirects, as they were when it was made."""
+
+    def __init__(self, options: Options) -> None:
+        self._redirects = Redirects.in_force(options.redirect_to)
+        self._sources: dict[int, Source] = {}
+
+    def pack(self, retry_ids: Sequence[int]) -> Packed:
+        """Read the letters of these retries and make their messages, in the order of the retries. One statement."""
+        parcels: list[Parcel] = []
+        homeless: dict[int, str] = {}
+        for retry_id, attempt, letter in self._letters(retry_ids):
+            try:
+                route = route_of(letter, self._redirects)
+            except NoRoute as error:
+                homeless[retry_id] = str(error)
+            else:
+                parcels.append(Parcel(retry_id, route, outgoing(letter, attempt, route)))
+        return Packed(parcels, homeless)
+
+    def _letters(self, retry_ids: Sequence[int]) -> Iterator[tuple[int, int, Sendable]]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT retry.id, retry.attempt, letter.source_id, letter.id, letter.reason, letter.topic,
+                       letter.read_from, letter.partition, letter.key, letter.failed_in, letter.body,
+                       letter.headers::text, letter.raw_headers::text, letter.properties::text
+                FROM dlq_retry retry JOIN dlq_deadletter letter ON letter.id = retry.letter_id
+                WHERE retry.id = ANY(%s) ORDER BY retry.id
+                """,
+                [list(retry_ids)],
+            )
+            rows = cursor.fetchall()
+        if unknown := {row[2] for row in rows} - self._sources.keys():
+            self._sources |= Source.objects.in_bulk(unknown)
+        for retry_id, attempt, source_id, *fields, headers, raw_headers, properties in rows:
+            fields += (_texts(headers), _pairs(raw_headers) if raw_headers else None, _texts(properties))
+            yield retry_id, attempt, Sendable(self._sources[source_id], *fields)
+
+
+_texts = msgspec.json.Decoder(dict[str, str]).decode
+_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
 class Senders:
