@@ -7,16 +7,18 @@ ids, and says so in the audit log.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from dlq.jobs import batches, bucket, lease, marking, planning, tally
+from dlq.jobs.marks import Marks, patiently
 from dlq.jobs.options import Options, read_options
+from dlq.jobs.picking import Picker
 from dlq.jobs.planning import Facts, Next
 from dlq.jobs.ramp import Look
 from dlq.jobs.selection import read_selection
@@ -25,7 +27,6 @@ from dlq.models import JobState, Retry, RetryJob, RetryState
 from eventhub.access import audit
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 # A job of so few letters tells its asker at once when the broker cannot be reached, instead of trying on.
 SMALL = 20
 # A batch that was begun this often, each time by a worker that then died, is not begun again.
@@ -35,11 +36,7 @@ MOST_TROUBLES = 8
 LONGEST_PAUSE_S = 60.0
 # A wait that is shorter than this is slept; for a longer one the worker turns to other jobs.
 SLEPT_S = 1.0
-# How long a database that is away is waited for, when the broker has confirmed what it does not know yet.
-PATIENCE_S = 60.0
 RELEASED_AT_ONCE = 5_000
-# Until a person resumes it.
-NEVER = timedelta(days=3_650)
 
 
 def drive(job: RetryJob, seconds: float) -> None:
@@ -49,6 +46,7 @@ def drive(job: RetryJob, seconds: float) -> None:
     """
     if connection.in_atomic_block:
         raise RuntimeError("drive() needs its steps committed: call it outside of a transaction.")
+    taken_for = job.next_at
     with lease.Heartbeat(job), Senders() as senders:
         driver = Driver(job, senders)
         try:
@@ -61,7 +59,7 @@ def drive(job: RetryJob, seconds: float) -> None:
             next_at = driver.stumble(error)
         finally:
             driver.land()
-    lease.give_back(driver.job, next_at)
+    lease.give_back(driver.job, next_at, taken_for)
 
 
 class Driver:
@@ -74,13 +72,10 @@ class Driver:
         self._packer = Packer(self.options)
         self._tally = tally.read_tally(job)
         self._count_at = 0.0
-        # Confirmed by the broker, and not marked as published yet.
-        self._confirmed: list[int] = []
-        # Marked as published, and their letters not yet as sent.
-        self._letters_due: list[int] = []
+        self._marks = Marks(job.pk)
         self._under_way: Future[Sent] | None = None
         self._ahead: Packed | None = None
-        self._last_id = 0
+        self._picker = Picker(job, self.options)
         self._is_in_trouble = False
 
     def run(self, seconds: float) -> datetime:
@@ -93,14 +88,14 @@ class Driver:
             step = planning.plan(self._facts(), self.options)
             pause_s = self._do(step)
             if pause_s is None:
-                return timezone.now() + NEVER
+                return timezone.now()
             if pause_s > SLEPT_S:
-                self._settle()
+                self._marks.write()
                 return timezone.now() + timedelta(seconds=pause_s)
             if pause_s:
-                self._settle()
+                self._marks.write()
                 time.sleep(pause_s)
-        self._settle()
+        self._marks.write()
         return timezone.now()
 
     def land(self) -> None:
@@ -108,11 +103,10 @@ class Driver:
         if self._under_way is not None:
             future, self._under_way = self._under_way, None
             try:
-                self._confirmed += future.result().confirmed
+                self._marks.add(future.result().confirmed)
             except Exception:
                 log.exception("Publishing failed in retry job %d", self.job.pk)
-        if self._confirmed or self._letters_due:
-            self._settle()
+        self._marks.write()
 
     def stumble(self, error: Exception) -> datetime:
         """Note an error that nobody foresaw, so that the job tries on and does not try for ever."""
@@ -126,8 +120,8 @@ class Driver:
         job = self.job
         look = Look()
         needs_outcomes = self.options.canary or self.options.limit is not None
-        if needs_outcomes and self._confirmed:
-            self._settle()
+        if needs_outcomes:
+            self._marks.write()
         if needs_outcomes or time.monotonic() >= self._count_at:
             self._recount()
         if self.options.limit is not None:
@@ -193,7 +187,7 @@ class Driver:
                 self._change(state=JobState.PAUSED, reason=step.why)
                 return None
             case "release":
-                self._settle()
+                self._marks.write()
                 why = f"The job was {self.job.get_state_display()} before its turn came."
                 batches.withdraw(self.job, why, RELEASED_AT_ONCE)
                 self._recount()
@@ -202,7 +196,7 @@ class Driver:
                 self._end(step)
                 return 0.0
             case "nothing":
-                self._settle()
+                self._marks.write()
                 if self.job.is_over:
                     self._recover()
                     self._recount()
@@ -223,35 +217,36 @@ class Driver:
         packed = self._ahead or self._prepare(limit)
         self._ahead = None
         if packed is None:
-            self._settle()
-            self._count_at = 0.0
-            return 0.0
+            self._marks.write()
+            self._recount()
+            return self._picker.wait_s() if self._tally.waiting else 0.0
         if self.options.ramp or state == JobState.CANARY:
             tokens |= {"step_started_at": now, "step": self.job.step + (state != JobState.CANARY)}
         self._publish(packed, state, tokens)
         return self._after_trouble()
 
     def _prepare(self, limit: int) -> Packed | None:
-        candidates = batches.waiting(self.job, limit, self._last_id)
+        candidates = self._picker.pick(self.job, limit)
         if not candidates:
             return None
         ids = fitting(candidates)
-        self._last_id = ids[-1]
+        if len(ids) < len(candidates):
+            self._picker.begin_anew(after_id=ids[-1])
+        self._picker.begun(candidates[: len(ids)])
         return self._packer.pack(ids)
 
     def _publish(
         self, packed: Packed, state: JobState, changes: dict[str, Any], resend: Sequence[int] = ()
     ) -> None:
         """Begin the batch, publish it, and bring home what the broker says; the batch before is marked on the way."""
-        begun = self._patiently(lambda: self._advance(packed, state, changes, resend))
+        begun = patiently(self.job.pk, lambda: self._advance(packed, state, changes, resend))
         parcels = [parcel for parcel in packed.parcels if parcel.retry_id in begun]
         closed = dict.fromkeys(
             packed.destinations.keys() - begun if self.job.state == state else (),
             "Its letter was closed before its turn came.",
         )
         self._under_way = self._senders.start(parcels) if parcels else None
-        if self._letters_due:
-            self._patiently(self._mark_letters)
+        self._marks.write_letters()
         if packed.homeless:
             batches.finish(packed.homeless, RetryState.NOT_PUBLISHED)
         if closed:
@@ -272,7 +267,7 @@ class Driver:
         with transaction.atomic():
             job = lease.lock(self.job)
             is_stopped = job.is_over or job.state == JobState.PAUSED
-            begun = batches.advance(self._confirmed, {} if is_stopped else packed.destinations)
+            begun = batches.advance(self._marks.confirmed, {} if is_stopped else packed.destinations)
             if not is_stopped:
                 changes = {"state": state, "reason": "", **changes}
                 if job.started_at is None:
@@ -284,15 +279,14 @@ class Driver:
                     job.save(update_fields=changed)
             if again := [pk for pk in resend if pk in begun]:
                 _audit_resend(job, again)
-        self._letters_due += self._confirmed
-        self._confirmed = []
+        self._marks.are_written()
         self.job = job
         if is_stopped:
             self._count_at = 0.0
         return begun
 
     def _take_in(self, sent: Sent) -> None:
-        self._confirmed += sent.confirmed
+        self._marks.add(sent.confirmed)
         if sent.refused:
             batches.finish(sent.refused, RetryState.NOT_PUBLISHED)
         if sent.trouble and self._tally.total <= SMALL:
@@ -300,7 +294,7 @@ class Driver:
             batches.finish(dict.fromkeys([*sent.unsent, *sent.unknown], why), RetryState.NOT_PUBLISHED)
         elif sent.trouble:
             batches.take_back(sent.unsent)
-            self._last_id = 0
+            self._picker.begin_anew()
             self._is_in_trouble = True
             self._change(troubles=self.job.troubles + 1, reason=sent.trouble)
         elif self.job.troubles:
@@ -346,25 +340,8 @@ class Driver:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Mark what the broker confirmed, and its letters. Needs no lease: it is the truth, whoever drives now."""
-        if self._confirmed:
-            self._patiently(self._mark_confirmed)
-        if self._letters_due:
-            self._patiently(self._mark_letters)
-
-    def _mark_confirmed(self) -> None:
-        with transaction.atomic():
-            batches.advance(self._confirmed, {})
-        self._letters_due += self._confirmed
-        self._confirmed = []
-
-    def _mark_letters(self) -> None:
-        batches.letters_sent(self._letters_due)
-        self._letters_due = []
-
     def _end(self, step: Next) -> None:
-        self._settle()
+        self._marks.write()
         self._recount()
         if self._tally.waiting or self._tally.in_flight:
             return
@@ -381,19 +358,6 @@ class Driver:
                 setattr(job, name, value)
             job.save(update_fields=list(changes))
         self.job = job
-
-    def _patiently(self, write: Callable[[], T]) -> T:
-        """Do it, and wait for a database that restarts: the broker has confirmed what would else be forgotten."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return write()
-            except (OperationalError, InterfaceError) as error:
-                if time.monotonic() > deadline:
-                    raise
-                log.warning("Retry job %d waits for the database: %s", self.job.pk, error)
-                connection.close()
-                time.sleep(0.5)
 
 
 def _since(at: datetime | None) -> float | None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from dlq.models import JobState, RetryJob
@@ -59,10 +59,16 @@ def lock(job: RetryJob) -> RetryJob:
         raise LeaseLost(f"Another worker drives retry job {job.pk} now.") from None
 
 
-def give_back(job: RetryJob, next_at: datetime) -> None:
-    """Let go of the lease; the job is due again at `next_at`."""
+def give_back(job: RetryJob, next_at: datetime, taken_for: datetime) -> None:
+    """Let go of the lease; the job is due again at `next_at`.
+
+    Unless a person wanted it to go on meanwhile: then it is not due when it was taken (`taken_for`) any more.
+    """
     RetryJob.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
-        lease_token=None, lease_holder="", lease_until=None, next_at=next_at
+        lease_token=None,
+        lease_holder="",
+        lease_until=None,
+        next_at=Case(When(next_at=taken_for, then=Value(next_at)), default=F("next_at")),
     )
 
 
