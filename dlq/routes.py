@@ -1,6 +1,6 @@
 """Where a letter goes when it is sent again, and by whom: the ways are registered by those who know them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ import msgspec
 
 from dlq.formats import without_death
 from dlq.headers import of_retry
-from dlq.models import DeadLetter, RedirectRule
+from dlq.models import DeadLetter, Reason, RedirectRule
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Kind, Role, Source
 from eventhub.events.message import OutgoingMessage
@@ -19,6 +19,8 @@ Publish = Callable[[Source, Sequence[OutgoingMessage]], None]
 
 # What tells a place on AMQP, among a message's properties; the topic names it for people.
 AMQP_PLACE = ("exchange", "routing_key")
+# A redirect to "exchange:NAME/KEY" goes through that exchange, with the letter's own key when none is named.
+TO_EXCHANGE = "exchange:"
 NOUNS = {Kind.REDIS: "stream", Kind.RABBITMQ: "queue", Kind.SQS: "queue"}
 
 _registered: dict[str, Publish] = {}
@@ -51,6 +53,9 @@ class Route(msgspec.Struct, frozen=True):
     publish: Publish | None = None
     # Why it goes elsewhere than where it came from; empty when it does not.
     redirected: str = ""
+    # It is another place than the letter's own partition, exchange and routing key; the place on AMQP, if it has one.
+    is_elsewhere: bool = False
+    place: Mapping[str, str] = {}
 
 
 class NoRoute(Exception):
@@ -102,8 +107,36 @@ def route_of(letter: DeadLetter | Sendable, redirects: Redirects | None = None) 
             f"Messages of {source.name} came in over {source.get_kind_display()}, and nothing here knows how to take "
             "them in again. Have the sender send it once more, then discard this one."
         )
-    destination = _named(source.kind, topic) if redirected else _named(source.kind, topic, *_exchange(letter))
-    return Route(source, topic, destination, publish, redirected)
+    if source.kind == Kind.RABBITMQ:
+        return _amqp_route(letter, topic, redirected)
+    return Route(source, topic, _named(source.kind, topic), publish, redirected, bool(redirected))
+
+
+def _amqp_route(letter: DeadLetter | Sendable, topic: str, redirected: str) -> Route:
+    """To an exchange with a routing key, or to a queue through the default exchange, whose keys are queues' names."""
+    source, own = letter.source, letter.properties
+    if not redirected and letter.reason != Reason.SERVICE and (queue := own.get("queue")):
+        # EventHub could not read it: others on its exchange may have, and need not see it again.
+        return Route(source, queue, _named(source.kind, queue), is_elsewhere=True)
+    exchange, routing_key = (own.get(name, "") for name in AMQP_PLACE)
+    place: dict[str, str] = {}
+    if redirected:
+        named = topic.removeprefix(TO_EXCHANGE)
+        exchange, routing_key = "", routing_key
+        if named != topic:
+            exchange, _, key = named.partition("/")
+            routing_key = key or routing_key
+            place = dict(zip(AMQP_PLACE, (exchange, routing_key), strict=True))
+            topic = exchange
+    return Route(
+        source,
+        topic,
+        _named(source.kind, topic, exchange, routing_key),
+        None,
+        redirected,
+        bool(redirected),
+        place,
+    )
 
 
 def outgoing(letter: DeadLetter | Sendable, attempt: int, route: Route) -> OutgoingMessage:
@@ -114,28 +147,22 @@ def outgoing(letter: DeadLetter | Sendable, attempt: int, route: Route) -> Outgo
     came = letter.raw_headers or letter.headers.items()
     told = of_retry(letter.pk, attempt, letter.failed_in)
     kept = [(name, value) for name, value in without_death(came) if name.lower() not in told]
+    properties: Mapping[str, str] = letter.properties
+    if route.is_elsewhere:
+        own = {name: value for name, value in properties.items() if name not in AMQP_PLACE}
+        properties = {**own, **route.place}
     return OutgoingMessage(
         body=bytes(letter.body),
         topic=route.topic,
         headers=(*kept, *told.items()),
         key=letter.key,
-        partition=None if route.redirected else letter.partition,
-        properties={
-            name: value
-            for name, value in letter.properties.items()
-            if not (route.redirected and name in AMQP_PLACE)
-        },
+        partition=None if route.is_elsewhere else letter.partition,
+        properties=properties,
     )
 
 
-def _exchange(letter: DeadLetter | Sendable) -> tuple[str | None, str | None]:
-    """The exchange and the routing key that a letter goes to, where its broker has such; see `Origin`."""
-    exchange, routing_key = (letter.properties.get(name) for name in AMQP_PLACE)
-    return exchange, routing_key
-
-
 @lru_cache(maxsize=1024)
-def _named(kind: str, topic: str, exchange: str | None = None, routing_key: str | None = None) -> str:
+def _named(kind: str, topic: str, exchange: str = "", routing_key: str = "") -> str:
     if kind == Kind.HTTP:
         return "EventHub's own intake"
     if kind == Kind.HANDLERS:

@@ -1,6 +1,6 @@
 import pytest
 
-from dlq.models import DeadLetter, RedirectRule
+from dlq.models import DeadLetter, Reason, RedirectRule
 from dlq.routes import Redirects, outgoing, route_of
 from eventhub.brokers.models import Kind, Role, Source
 
@@ -13,7 +13,8 @@ def _every_broker(settings):
 
 def letter_of(kind, topic, **fields):
     source = Source(name="dead", kind=kind, role=Role.DEAD_LETTERS)
-    return DeadLetter(pk=7, source=source, topic=topic, read_from="dead", body=b"{}", headers={}, **fields)
+    values = {"reason": Reason.SERVICE, "headers": {}} | fields
+    return DeadLetter(pk=7, source=source, topic=topic, read_from="dead", body=b"{}", **values)
 
 
 def sent(letter, redirects=None):
@@ -50,3 +51,21 @@ def test_a_redirected_letter_leaves_its_old_place_behind():
     assert (message.topic, message.partition) == ("parking", None)
     assert message.properties == {"content_type": "application/json"}
     assert route.destination == "queue parking (RabbitMQ)"
+
+
+def test_a_redirect_may_name_an_exchange_and_a_routing_key():
+    properties = {"exchange": "orders", "routing_key": "order.placed"}
+    letter = letter_of(Kind.RABBITMQ, "orders", properties=properties)
+    route, message = sent(letter, Redirects(once="exchange:orders.v2"))
+    assert message.properties == {"exchange": "orders.v2", "routing_key": "order.placed"}
+    route, message = sent(letter, Redirects(once="exchange:orders.v2/placed"))
+    assert message.properties == {"exchange": "orders.v2", "routing_key": "placed"}
+    assert route.destination == "exchange orders.v2 with routing key placed (RabbitMQ)"
+
+
+def test_what_the_hub_could_not_read_goes_back_to_its_own_queue_and_not_to_everybody():
+    properties = {"exchange": "orders", "routing_key": "order.placed", "queue": "eventhub.orders"}
+    letter = letter_of(Kind.RABBITMQ, "orders", properties=properties, reason=Reason.UNDECODABLE)
+    route, message = sent(letter)
+    assert (message.topic, message.properties) == ("eventhub.orders", {"queue": "eventhub.orders"})
+    assert route.destination == "queue eventhub.orders (RabbitMQ)"
