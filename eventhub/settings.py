@@ -193,6 +193,7 @@ BROKER_ADAPTERS = {
     "sqs": "eventhub.brokers.sqs.adapter.Sqs",
     "redis": "eventhub.brokers.redis_streams.RedisStreams",
     "outbox": "eventhub.outbox.adapter.Outbox",
+    "rabbitmq": "eventhub.brokers.rabbitmq.adapter.RabbitMQ",
 }
 EVENT_HANDLERS = _list("EVENT_HANDLERS")  # modules with handlers, beside handlers.py of the installed apps
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever

@@ -34,6 +34,7 @@ SERIES_STEP_S = 5
 OWN = """(CASE s.kind
     WHEN 'redis' THEN l."group" = coalesce(s.config ->> 'group', 'eventhub')
     WHEN 'kafka' THEN l."group" = coalesce(s.config ->> 'group', 'eventhub.' || s.name)
+    WHEN 'rabbitmq' THEN l."group" = coalesce(s.config ->> 'queue', 'eventhub.' || s.name)
     ELSE true END)"""
 
 _asking: dict[int, Future[list[Lag]]] = {}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -36,6 +37,11 @@ def _forget_secrets() -> Generator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     # Logging in is not what is tested; a slow hash would be most of its time.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # How long an example takes says how busy the machine is, and nothing of what is shown.
+    hypothesis.settings.register_profile(
+        "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("busy")
 
 
 # Modules whose tests let real loops, services and processes run for seconds: not part of `make test-unit`, which

@@ -49,6 +49,10 @@ class Lag(msgspec.Struct, frozen=True):
     # Where the group stands and where the log ends, as the broker numbers its messages; empty where it does not.
     position: str = ""
     end: str = ""
+    # Who is connected to read it, and messages per second in and out; None where the broker does not tell.
+    consumers: int | None = None
+    in_per_s: float | None = None
+    out_per_s: float | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -108,6 +112,14 @@ class HandsOver(Protocol):
 
         When it returns, what was polled before is stored and acknowledged. What it raises, `poll` raises.
         """
+
+
+@runtime_checkable
+class StaysConnected(Protocol):
+    """An adapter whose broker hangs up on who does not listen, be it because a batch takes its time."""
+
+    def stay_connected(self) -> None:
+        """Take in what the broker sends; called every few seconds while nothing is polled. Raises BrokerError."""
 
 
 @runtime_checkable

@@ -79,3 +79,21 @@ class SourceStatus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} on {self.worker}: {self.state}"
+
+
+class ReadPosition(models.Model):
+    """How far a source has read what its broker keeps no account of: a stream of RabbitMQ.
+
+    What stands up to here is stored. Deleted, reading begins again where the source's config says.
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="read_positions")
+    queue = models.TextField()
+    offset = models.BigIntegerField(help_text="Of the last message that was stored.")
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "queue"], name="read_position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source} in {self.queue}: {self.offset}"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from threading import Event as Signal
 from threading import Thread
@@ -10,7 +10,14 @@ from threading import Thread
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from eventhub.brokers.adapter import Adapter, BrokerError, HandsOver, TellsProblems, open_adapter
+from eventhub.brokers.adapter import (
+    Adapter,
+    BrokerError,
+    HandsOver,
+    StaysConnected,
+    TellsProblems,
+    open_adapter,
+)
 from eventhub.brokers.models import Source, State
 from eventhub.brokers.secrets.scrubbing import scrub
 from eventhub.ingest.backoff import Backoff
@@ -20,6 +27,7 @@ log = logging.getLogger(__name__)
 
 POLL_TIMEOUT_S = 1.0
 PAUSED_LOOK_EVERY_S = 0.5
+STAY_CONNECTED_EVERY_S = 4.0
 
 
 class SourceLoop:
@@ -125,6 +133,8 @@ class SourceLoop:
         batch, written = self._in_work
         # Whatever becomes of it, it is not finished twice: what fails is delivered again.
         self._in_work = None
+        while isinstance(adapter, StaysConnected) and not wait([written], STAY_CONNECTED_EVERY_S).done:
+            adapter.stay_connected()
         written.result()
         adapter.acknowledge(batch.messages)
         self.messages_total += len(batch.messages)

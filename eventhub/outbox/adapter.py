@@ -11,12 +11,12 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg
-from django.db import connection
 from psycopg.types.json import Jsonb
 
 from eventhub.brokers.adapter import BrokerError, Lag, Place
 from eventhub.brokers.config import OutboxConfig, read_config
 from eventhub.brokers.models import Source
+from eventhub.brokers.sole_reader import SoleReader
 from eventhub.events.message import Message, OutgoingMessage
 
 LOOK_EVERY_S = 0.2
@@ -30,19 +30,16 @@ class Outbox:
         self._topics = read_config(source, OutboxConfig).topics
         # Read and not yet acknowledged: still unpublished in the table, and not to be read again.
         self._in_flight: set[int] = set()
-        self._is_reader = False
-        # A connection of its own, because the lock lives as long as the connection does.
         with self._errors():
-            self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(
-                **_connection_params(), autocommit=True
-            )
+            self._reader = SoleReader("eventhub outbox", source.name)
+        self._connection = self._reader.connection
 
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
         """Unpublished messages, oldest first; see Adapter.poll."""
         deadline = monotonic() + timeout_s
         with self._errors():
             while True:
-                messages = self._read(max_messages) if self._may_read() else []
+                messages = self._read(max_messages) if self._reader.may_read() else []
                 if messages or monotonic() + LOOK_EVERY_S > deadline:
                     return messages
                 sleep(LOOK_EVERY_S)
@@ -104,15 +101,7 @@ class Outbox:
 
     def close(self) -> None:
         """Let go of the connection, and of the lock with it."""
-        self._connection.close()
-
-    def _may_read(self) -> bool:
-        if not self._is_reader:
-            row = self._connection.execute(
-                "SELECT pg_try_advisory_lock(hashtext('eventhub outbox'), hashtext(%s))", [self._name]
-            ).fetchone()
-            self._is_reader = bool(row and row[0])
-        return self._is_reader
+        self._reader.close()
 
     def _read(self, max_messages: int) -> list[Message]:
         rows = self._connection.execute(  # outbox_waiting
@@ -131,12 +120,6 @@ class Outbox:
             yield
         except psycopg.Error as error:
             raise BrokerError(f"The outbox cannot be used: {error}") from error
-
-
-def _connection_params() -> dict[str, Any]:
-    """How Django connects, without its cursors and its ways of loading values."""
-    params = connection.get_connection_params()
-    return {name: value for name, value in params.items() if name not in {"cursor_factory", "context"}}
 
 
 def _messages(rows: Sequence[tuple[Any, ...]]) -> list[Message]:

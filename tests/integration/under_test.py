@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
+import kombu
 import pytest
 import redis
 from confluent_kafka import KafkaException, TopicCollection
@@ -148,9 +149,35 @@ class SqsFifoUnderTest(SqsUnderTest):
         return f"{self.name}-{name}.fifo"
 
 
+class RabbitmqUnderTest(UnderTest):
+    kind = Kind.RABBITMQ
+    keeps_keys = False  # they are routing keys, and here they name the queue
+    knows_the_newest = False
+    nobody = {"url": "amqp://127.0.0.1:1/"}
+    queue_type: ClassVar[str] = "classic"
+
+    def set_up(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        address = request.getfixturevalue("rabbitmq")
+        self.connection = kombu.Connection(address.url)
+        self.connection.default_channel.queue_declare(
+            self.topic, durable=True, auto_delete=False, arguments={"x-queue-type": self.queue_type}
+        )
+        return {"url": address.url, "queue": self.topic, "management_url": address.management_url}
+
+    def tear_down(self) -> None:
+        self.connection.default_channel.queue_delete(self.topic)
+        self.connection.release()
+
+
+class RabbitmqQuorumUnderTest(RabbitmqUnderTest):
+    queue_type = "quorum"
+
+
 BROKERS: dict[str, type[UnderTest]] = {
     "redis": RedisUnderTest,
     "kafka": KafkaUnderTest,
     "sqs": SqsUnderTest,
     "sqs-fifo": SqsFifoUnderTest,
+    "rabbitmq": RabbitmqUnderTest,
+    "rabbitmq-quorum": RabbitmqQuorumUnderTest,
 }

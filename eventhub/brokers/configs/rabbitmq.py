@@ -11,7 +11,10 @@ class RabbitmqConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
 
     url: Annotated[
         Annotated[str, Meta(pattern=r"^amqps?://")],
-        described('the address and virtual host, e.g. "amqp://eventhub@rabbitmq:5672/shop"'),
+        described(
+            'the address and virtual host, e.g. "amqp://eventhub@rabbitmq:5672/shop"; of a cluster, several with ";" '
+            "between them, tried in this order"
+        ),
     ]
     password: Annotated[Secret | None, described("the password to sign in with")] = None
     exchange: Annotated[
@@ -21,8 +24,8 @@ class RabbitmqConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     bindings: Annotated[
         list[str],
         described(
-            'the routing keys to bind to the exchange, e.g. ["order.#"] on a topic exchange; left out, "#". Nothing to '
-            "give on a fanout exchange"
+            'the routing keys to bind to the exchange, e.g. ["order.#"]; left out, "#", which is everything but on a '
+            "direct exchange: there each key must be named"
         ),
     ] = msgspec.field(default_factory=lambda: ["#"])
     header_bindings: Annotated[
@@ -58,6 +61,12 @@ class RabbitmqConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
             'offset, or a time such as "2030-12-31T00:00:00Z"'
         ),
     ] = "first"
+    stream_max_age: Annotated[
+        Annotated[str, Meta(pattern=r"^[1-9]\d*[YMDhms]$")],
+        described(
+            'how long the tap\'s own stream keeps messages, e.g. "7D" (the default): a number and Y, M, D, h, m or s'
+        ),
+    ] = "7D"
     prefetch: Annotated[
         Annotated[int, Meta(ge=1, le=65_535)],
         described("how many messages RabbitMQ may hand out unacknowledged, 1 to 65,535 (10,000 by default)"),
@@ -77,3 +86,16 @@ class RabbitmqConfig(BrokerConfig, frozen=True, forbid_unknown_fields=True):
     def reads(self) -> list[str]:
         """The exchange, else the queue."""
         return [self.exchange or self.queue or ""]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which says what to change."""
+        if not (self.exchange or self.queue):
+            raise ValueError("The config should name the exchange to tap, or the queue to read.")
+        if self.header_bindings and self.bindings != ["#"]:
+            raise ValueError(
+                "The config should give either 'header_bindings', for a headers exchange, or 'bindings', for any other."
+            )
+        if self.max_priority and not (self.exchange and self.queue_type == "classic"):
+            raise ValueError("Only a tap's own queue of the type 'classic' can have a 'max_priority'.")
+        if bool(self.client_certificate) != bool(self.client_key):
+            raise ValueError("'client_certificate' and 'client_key' go together.")
