@@ -11,7 +11,7 @@ from eventhub.brokers.secrets import keeping, keys, parts
 from eventhub.events.mapping.expressions import FIELDS, METADATA
 from eventhub.sources import texts
 from eventhub.sources.drafts import UNNAMED, Given, Wrong, draft
-from eventhub.sources.layout import Ask, Part, decided, is_asked
+from eventhub.sources.layout import Ask, Part, decided, holds
 from eventhub.sources.layouts import LAYOUTS
 
 CONFIG = "config-"
@@ -30,6 +30,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     is_asked: bool = True
     # Whether it is a secret that is there already.
     is_set: bool = False
+    # Whether it says something else than what holds when nothing is said.
+    is_filled: bool = False
 
     @property
     def options(self) -> list[tuple[str, str, bool]]:
@@ -45,7 +47,12 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def when(self) -> str:
         """When it is asked, for the page's script."""
-        return msgspec.json.encode({CONFIG + name: wanted for name, wanted in self.ask.when.items()}).decode()
+        return _when(self.ask.when)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes a line of its own."""
+        return self.ask.widget in ("lines", "pairs", "json", "pem", "secret-pem", "choice")
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -53,11 +60,19 @@ class Section(msgspec.Struct, frozen=True):
 
     part: Part
     fields: list[Field]
+    is_asked: bool
+
+    @property
+    def when(self) -> str:
+        """When it is asked, for the page's script."""
+        return _when(self.part.when)
 
     @property
     def is_open(self) -> bool:
         """Whether it is shown unfolded."""
-        return not self.part.folded or any(field.error or field.text or field.is_set for field in self.fields)
+        return not self.part.folded or any(
+            field.error or field.is_filled or field.is_set for field in self.fields
+        )
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -115,7 +130,10 @@ class SourceForm:
     @property
     def sections(self) -> list[Section]:
         """The questions of this kind of broker."""
-        return [Section(part, [self._field(ask) for ask in part.asks]) for part in self.layout.parts]
+        return [
+            Section(part, [self._field(ask) for ask in part.asks], holds(part.when, self.answers))
+            for part in self.layout.parts
+        ]
 
     @property
     def mapping_rows(self) -> list[Row]:
@@ -204,7 +222,7 @@ class SourceForm:
         for ask in self.layout.asks():
             if not ask.field:
                 continue
-            asked = is_asked(ask, self.answers)
+            asked = self.layout.is_asked(ask, self.answers)
             if ask.widget in ("secret", "secret-pem"):
                 self._give_secret(ask, asked, secrets)
                 continue
@@ -254,7 +272,7 @@ class SourceForm:
     def _say_what_is_missing(self) -> None:
         for ask in self.layout.asks():
             where = f"config.{ask.field}"
-            if not (ask.required and is_asked(ask, self.answers)) or where in self.errors:
+            if not (ask.required and self.layout.is_asked(ask, self.answers)) or where in self.errors:
                 continue
             is_kept = ask.field in self._set and ask.widget in ("secret", "secret-pem")
             if not self.answers[ask.name].strip() and not is_kept:
@@ -271,10 +289,8 @@ class SourceForm:
             return str(self._data.get(CONFIG + ask.name) or "")
         if not ask.field:
             return decided(ask, self.layout, self._shown)
-        value = self._shown.get(ask.field, _defaults(self.kind).get(ask.field))
-        if value is None and ask.options:
-            return next(iter(ask.options))
-        return texts.write(value, ask.widget)
+        value = self._shown.get(ask.field)
+        return self._unsaid(ask) if value is None else texts.write(value, ask.widget)
 
     def _field(self, ask: Ask) -> Field:
         is_secret = ask.widget in ("secret", "secret-pem")
@@ -282,7 +298,7 @@ class SourceForm:
         if ask.widget == "pairs":
             hidden = [text for name, text in self.errors.items() if name.startswith("secrets.settings.")]
             error = error or next(iter(hidden), "")
-        asked = is_asked(ask, self.answers)
+        asked = self.layout.is_asked(ask, self.answers)
         return Field(
             ask=ask,
             name=CONFIG + ask.name,
@@ -290,7 +306,15 @@ class SourceForm:
             error=error if asked else "",
             is_asked=asked,
             is_set=is_secret and ask.field in self._set,
+            is_filled=not is_secret and self.answers[ask.name].strip() != self._unsaid(ask),
         )
+
+    def _unsaid(self, ask: Ask) -> str:
+        """How the field is written when nothing is said."""
+        if not ask.field:
+            return next(iter(ask.options))
+        value = _defaults(self.kind).get(ask.field)
+        return texts.write(value, ask.widget) if value is not None else next(iter(ask.options), "")
 
     def _mapping_texts(self, mapping: dict[str, Any]) -> dict[str, str]:
         if self._data is not None:
@@ -305,6 +329,10 @@ class SourceForm:
         except (keys.Unreadable, keys.BadKey):
             self.are_secrets_lost = True
             return []
+
+
+def _when(conditions: dict[str, tuple[str, ...]]) -> str:
+    return msgspec.json.encode({CONFIG + name: wanted for name, wanted in conditions.items()}).decode()
 
 
 def _written_mapping(mapping: dict[str, Any]) -> dict[str, str]:

@@ -40,6 +40,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     asks: tuple[Ask, ...]
     # What most never need is folded away.
     folded: bool = False
+    # Asked only while each of these questions has one of these answers.
+    when: dict[str, tuple[str, ...]] = {}
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +55,15 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """All its questions."""
         return [ask for part in self.parts for ask in part.asks]
 
+    def is_asked(self, ask: Ask, answers: dict[str, Any]) -> bool:
+        """Whether `ask` comes up, given the other answers."""
+        part = next(part for part in self.parts if ask in part.asks)
+        return holds(part.when, answers) and holds(ask.when, answers)
 
-def is_asked(ask: Ask, answers: dict[str, Any]) -> bool:
-    """Whether `ask` comes up, given the other answers."""
-    return all(str(answers.get(name) or "") in wanted for name, wanted in ask.when.items())
+
+def holds(when: dict[str, tuple[str, ...]], answers: dict[str, Any]) -> bool:
+    """Whether each of the questions was answered so."""
+    return all(str(answers.get(name) or "") in wanted for name, wanted in when.items())
 
 
 def decided(ask: Ask, layout: Layout, config: dict[str, Any]) -> str:

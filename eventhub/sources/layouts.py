@@ -70,18 +70,9 @@ KAFKA = Layout(
                     when={"security": SASL},
                     required=True,
                 ),
-                *(
-                    Ask(
-                        field=ask.field,
-                        label=ask.label,
-                        widget=ask.widget,
-                        help=ask.help,
-                        when={"security": TLS},
-                    )
-                    for ask in (*CERTIFICATES, KEY_PASSWORD)
-                ),
             ),
         ),
+        Part(title="Certificates", folded=True, when={"security": TLS}, asks=(*CERTIFICATES, KEY_PASSWORD)),
         Part(
             title="What",
             asks=(
@@ -253,9 +244,9 @@ RABBITMQ = Layout(
                     when={"queue_type": ("classic",), "reads_from": ("exchange",)},
                 ),
                 Ask(field="management_url", label="Management API", example="http://rabbitmq:15672"),
-                *CERTIFICATES,
             ),
         ),
+        Part(title="Certificates", folded=True, asks=CERTIFICATES),
     ),
 )
 

@@ -7,7 +7,17 @@ import pytest
 
 from tests.services.product import RESULTS
 
-PAGES = ("/", "/traces/", "/dead-letters/", "/sources/", "/event-types/", "/admin/")
+PAGES = (
+    "/",
+    "/traces/",
+    "/dead-letters/",
+    "/sources/",
+    "/sources/add/",
+    "/sources/add/kafka/",
+    "/sources/shop/edit/",
+    "/event-types/",
+    "/admin/",
+)
 # A page one step further in: the list to start from, and what its links look like.
 DETAILS = {
     "trace": ("/traces/", r"^/traces/[^/?]+/$"),

@@ -44,8 +44,9 @@ def _words(annotation: Any) -> list[str]:
 def test_every_condition_names_a_question_and_its_answers(kind):
     questions = {ask.name: ask for ask in LAYOUTS[kind].asks()}
     assert len(questions) == len(LAYOUTS[kind].asks())
+    conditions = [one for part in LAYOUTS[kind].parts for one in part.when.items()]
     for ask in questions.values():
-        for name, answers in ask.when.items():
+        for name, answers in [*ask.when.items(), *conditions]:
             assert set(answers) <= set(questions[name].options)
     assert icons.svg(LAYOUTS[kind].icon)
 
