@@ -64,11 +64,20 @@ def _processed_at_last(receipts: Sequence[Receipt]) -> None:
         # closed by a success after its failure; a sent one by any.
         cursor.execute(
             """
-            SELECT letter.id, letter.status, letter.failed_in FROM dlq_deadletter letter
-            JOIN unnest(%s::text[], %s::text[], %s::timestamptz[]) AS receipt (event_id, service, at)
-                ON receipt.event_id = letter.event_id AND receipt.service = letter.failed_in
+            WITH receipt AS (
+                SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS receipt (event_id, service, at)
+            ), about AS (
+                SELECT letter.id, receipt.at FROM receipt
+                JOIN dlq_deadletter letter ON receipt.event_id = letter.event_id AND receipt.service = letter.failed_in
+                WHERE letter.reason = 'service' AND letter.status IN ('open', 'sent')
+                UNION ALL  -- an edit is processed in its letter's place
+                SELECT letter.id, receipt.at FROM receipt
+                JOIN dlq_edit edit ON edit.event_id = receipt.event_id AND edit.state = 'approved'
+                JOIN dlq_deadletter letter ON letter.id = edit.letter_id AND receipt.service = letter.failed_in
+            )
+            SELECT letter.id, letter.status, letter.failed_in FROM dlq_deadletter letter JOIN about USING (id)
             WHERE letter.reason = 'service' AND letter.status IN ('open', 'sent')
-              AND (letter.status = 'sent' OR receipt.at > letter.last_failed_at)
+              AND (letter.status = 'sent' OR about.at > letter.last_failed_at)
             ORDER BY letter.id FOR UPDATE OF letter
             """,
             [

@@ -10,21 +10,26 @@ from eventhub.events.message import Message
 
 def event_of(letter: DeadLetter) -> Event | None:
     """The event, or None when the body is none to this source. Reads `letter.body` and `letter.source`."""
+    try:
+        return read_event(letter, bytes(letter.body), letter.headers, letter.key)
+    except (Undecodable, BrokerError):
+        return None
+
+
+def read_event(letter: DeadLetter, body: bytes, headers: dict[str, str], key: str | None) -> Event:
+    """What the letter's source would read, had it come with this body. Raises Undecodable and BrokerError."""
     message = Message(
-        body=bytes(letter.body),
+        body=body,
         topic=letter.topic or letter.read_from,
         offset=letter.offset,
         origin_key=letter.origin_key,
-        headers=letter.headers,
-        key=letter.key,
+        headers=headers,
+        key=key,
         partition=letter.partition,
         timestamp=letter.first_failed_at,
         properties=letter.properties,
     )
-    try:
-        return reader_of(letter.source).read(message)
-    except (Undecodable, BrokerError):
-        return None
+    return reader_of(letter.source).read(message)
 
 
 def fields_of(letter: DeadLetter) -> Fields:

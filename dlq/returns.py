@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dlq import counts, regressions
+from dlq.edits.message import in_force, is_of_edit
 from dlq.groups import places
 from dlq.headers import retried_as
 from dlq.letter import NewLetter, fingerprint_of
@@ -24,6 +25,8 @@ MAY_COME_BACK = (
     RetryState.NOT_PUBLISHED,
     RetryState.NO_WORD,
 )
+
+REPLACED = "Its edit died again, and has taken its place as a letter of its own."
 
 
 class _Return(msgspec.Struct, frozen=True):
@@ -55,8 +58,10 @@ def take(source: Source, letters: Sequence[NewLetter]) -> list[NewLetter]:
     for retry in Retry.objects.filter(letter__in=locked).order_by("pk").select_for_update():
         retries[retry.letter_id, retry.attempt] = latest[retry.letter_id] = retry
 
+    edits = in_force(locked)
     fresh: list[NewLetter] = []
     back: dict[int, _Return] = {}
+    replaced: dict[int, _Return] = {}
     for i, new in enumerate(letters):
         if found := claimed.get(i):
             letter = locked.get(found.letter_id)
@@ -70,9 +75,15 @@ def take(source: Source, letters: Sequence[NewLetter]) -> list[NewLetter]:
             or (new.failed_in and letter.failed_in and new.failed_in != letter.failed_in)
         ):
             fresh.append(new)  # another service died of the retried message, or the header is not ours
-        elif RetryState(sent.state) in MAY_COME_BACK and letter.pk not in back:
+        elif RetryState(sent.state) not in MAY_COME_BACK or letter.pk in back or letter.pk in replaced:
+            continue
+        elif is_of_edit(sent, edits.get(letter.pk)):
+            fresh.append(new)  # another event than the letter's: it is reviewed, and edited, by itself
+            replaced[letter.pk] = _Return(letter, sent, new)
+        else:
             back[letter.pk] = _Return(letter, sent, new)
     _reopen(list(back.values()))
+    _replace(list(replaced.values()))
     return fresh
 
 
@@ -96,8 +107,13 @@ def _sent_for_events(source: Source, letters: Sequence[NewLetter]) -> dict[tuple
                   AND retry.state IN ('claimed', 'published') AND retry.publish_started_at IS NOT NULL
               ))
             GROUP BY event_id, failed_in
+            UNION ALL
+            SELECT edit.event_id, letter.failed_in, letter.id FROM dlq_edit edit
+            JOIN dlq_deadletter letter ON letter.id = edit.letter_id
+            WHERE edit.event_id = ANY(%s) AND edit.state = 'approved' AND letter.status IN ('open', 'sent')
+              AND letter.source_id = %s
             """,
-            [list(events), source.pk],
+            [list(events), source.pk, list(events), source.pk],
         )
         return {(event_id, failed_in): letter_id for event_id, failed_in, letter_id in cursor.fetchall()}
 
@@ -162,3 +178,21 @@ def _reopen(returned: Sequence[_Return]) -> None:
     counts.add(changes)
     if any(place.is_fixed for place in found):
         regressions.notice(changes)
+
+
+def _replace(returned: Sequence[_Return]) -> None:
+    """The edits of these letters died again, as letters of their own: what was edited is done with."""
+    now = timezone.now()
+    changes: dict[int, counts.Change] = {}
+    for back in returned:
+        letter, retry = back.letter, back.retry
+        if letter.status == Status.OPEN:
+            changes.setdefault(letter.group_id, counts.Change()).open -= 1
+        letter.status, letter.closed_at, letter.closed_by = Status.RESOLVED, now, "eventhub"
+        letter.closed_note = REPLACED
+        retry.state, retry.finished_at = RetryState.FAILED_AGAIN, now
+        retry.published_at = retry.published_at or now
+        retry.error = storable(back.death.error_message)[:1000]
+        letter.save(update_fields=["status", "closed_at", "closed_by", "closed_note"])
+        retry.save(update_fields=["state", "published_at", "finished_at", "error"])
+    counts.add(changes)

@@ -4,7 +4,7 @@ import time
 
 from celery import shared_task
 
-from dlq import counts
+from dlq import counts, regrouping, retention
 from dlq.jobs import driving, lease
 
 # A job is driven for so long before the next one has its turn, and all of them before other tasks have theirs.
@@ -28,3 +28,15 @@ def drive_jobs() -> None:
 def merge_counts() -> None:
     """Keep the changes of groups' counts few."""
     counts.merge()
+
+
+@shared_task(name="dlq.settle_rules")
+def settle_rules() -> None:
+    """Move the letters that new rules about groups are about."""
+    regrouping.settle_some(TURN_S)
+
+
+@shared_task(name="dlq.drop_old")
+def drop_old() -> None:
+    """Drop letters that were closed long ago, as the settings say."""
+    retention.drop_old()

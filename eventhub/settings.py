@@ -180,6 +180,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"queue": "handlers", "expires": 2},
     },
+    "settle-group-rules": {"task": "dlq.settle_rules", "schedule": 5.0, "options": {"expires": 5}},
+    "drop-old-dead-letters": {"task": "dlq.drop_old", "schedule": 3600.0},
     "merge-dead-letter-counts": {"task": "dlq.merge_counts", "schedule": 60.0, "options": {"expires": 60}},
     "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
@@ -196,6 +198,9 @@ BROKER_ADAPTERS = {
     "rabbitmq": "eventhub.brokers.rabbitmq.adapter.RabbitMQ",
 }
 EVENT_HANDLERS = _list("EVENT_HANDLERS")  # modules with handlers, beside handlers.py of the installed apps
+# How long closed dead letters are kept; 0 keeps them for ever.
+DEAD_LETTER_RETENTION_DAYS = _number("DEAD_LETTER_RETENTION_DAYS", 0)
+EDITS_NEED_APPROVAL = _flag("EDITS_NEED_APPROVAL", False)  # of dead letters, by a second person
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
 INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 5000)
 INGEST_MAX_BODY_BYTES = _number("INGEST_MAX_BODY_BYTES", 5 * 1024 * 1024)

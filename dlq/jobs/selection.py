@@ -73,6 +73,12 @@ def in_words(selection: Selection) -> str:
             ("source", wanted.source),
             ("event type", wanted.event_type),
             ("reason", wanted.reason),
+            ("service", wanted.failed_in),
+            ("error class", wanted.error_class),
+            ("topic", wanted.topic),
+            ("payload", wanted.attribute),
+            ("failed since", f"{wanted.since:%Y-%m-%d %H:%M} UTC" if wanted.since else ""),
+            ("failed before", f"{wanted.until:%Y-%m-%d %H:%M} UTC" if wanted.until else ""),
             ("trace", wanted.correlation_id),
             ("with", f"“{wanted.q}”" if wanted.q else ""),
         )

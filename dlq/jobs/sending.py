@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 from django.db import connection, connections
 
+from dlq.edits.message import dressed, in_force
 from dlq.jobs.options import Options
 from dlq.routes import NoRoute, Redirects, Route, Sendable, outgoing, route_of
 from eventhub.brokers.adapter import Adapter, BrokerError, Refused, open_adapter
@@ -78,16 +79,24 @@ class Packer:
         self._sources: dict[int, Source] = {}
 
     def pack(self, retry_ids: Sequence[int]) -> Packed:
-        """Read the letters of these retries and make their messages, in the order of the retries. One statement."""
+        """Read the letters of these retries and make their messages, in the order of the retries.
+
+        An edited letter goes as its edit. Two statements.
+        """
         parcels: list[Parcel] = []
         homeless: dict[int, str] = {}
-        for retry_id, attempt, letter in self._letters(retry_ids):
+        letters = list(self._letters(retry_ids))
+        edits = in_force(letter.pk for _, _, letter in letters)
+        for retry_id, attempt, letter in letters:
             try:
                 route = route_of(letter, self._redirects)
             except NoRoute as error:
                 homeless[retry_id] = str(error)
             else:
-                parcels.append(Parcel(retry_id, route, outgoing(letter, attempt, route)))
+                message = outgoing(letter, attempt, route)
+                if edit := edits.get(letter.pk):
+                    message = dressed(message, edit)
+                parcels.append(Parcel(retry_id, route, message))
         return Packed(parcels, homeless)
 
     def _letters(self, retry_ids: Sequence[int]) -> Iterator[tuple[int, int, Sendable]]:

@@ -1,12 +1,22 @@
-"""The pages of dead letters: reading (`browsing`), closing (`deciding`), sending again (`retrying`)."""
+"""The pages of dead letters: reading (`browsing`), closing (`deciding`), sending again (`retrying`),
+groups (`triaging`), edits (`editing`), filters (`saving`)."""
 
 from dlq.views.browsing import body, letter, letters, news, raw
 from dlq.views.deciding import discard, reopen, resolve
+from dlq.views.editing import edit, edit_check, edit_decide, waiting
 from dlq.views.retrying import job, job_control, job_csv, job_progress, jobs, retry
+from dlq.views.saving import filters, forget_filter
+from dlq.views.triaging import decide, undo_rule
 
 __all__ = [
     "body",
+    "decide",
     "discard",
+    "edit",
+    "edit_check",
+    "edit_decide",
+    "filters",
+    "forget_filter",
     "job",
     "job_control",
     "job_csv",
@@ -19,4 +29,6 @@ __all__ = [
     "reopen",
     "resolve",
     "retry",
+    "undo_rule",
+    "waiting",
 ]

@@ -14,18 +14,24 @@ from django.views.decorators.http import require_GET
 
 from dlq import counts, history, listing, stack
 from dlq.body import MAX_JSON_BYTES, Body, look_at
+from dlq.edits.message import in_force
 from dlq.listing import Filter, GroupRow
-from dlq.models import DeadLetter, Retry, Status
+from dlq.models import DeadLetter, Edit, EditState, Retry, Status
 from dlq.permissions import WHY_NOT, may_operate
 from dlq.retry import NotNow, is_silent, refuse_retry
 from dlq.routes import NoRoute, route_of
+from dlq.views.editing import edits_of
 from dlq.views.filters import bar_of, filter_of
+from dlq.views.triaging import regrouped
+from eventhub.events.queries import StoredEvent, events_by_correlation
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 
 LETTERS_A_PAGE = 50
 GROUPS_A_PAGE = 60
 SPARK_HOURS = 24
 OTHERS_OF_THE_TRACE = 20
+TRACE_EXCERPT = 6
+SIMILAR = 6
 _AT_BYTE = re.compile(r"\(byte (\d{1,9})\)")
 
 
@@ -33,13 +39,17 @@ _AT_BYTE = re.compile(r"\(byte (\d{1,9})\)")
 def letters(request: HttpRequest) -> HttpResponse:
     """Groups on the left, the chosen group's letters on the right."""
     bar = bar_of(request)
-    wanted = filter_of(bar.values)
+    wanted = filter_of(bar.values, user_id=request.user.pk)
     if cursor := request.GET.get("groups_after"):
         return render(request, "dlq/_groups.html", _groups(request, wanted, cursor) | {"is_more": True})
     if cursor := request.GET.get("cursor"):
         chosen = filter_of(bar.values, _group_asked(request))
         return render(request, "dlq/_letters.html", _letters(request, chosen, cursor))
-    context: dict[str, Any] = {"bar": bar, "totals": counts.open_letters()} | _groups(request, wanted)
+    context: dict[str, Any] = {
+        "bar": bar,
+        "totals": counts.open_letters(),
+        "edits_waiting": Edit.objects.filter(state=EditState.WAITING).count(),
+    } | _groups(request, wanted)
     shown: list[GroupRow] = context["groups"]
     asked = _group_asked(request)
     is_flat = request.GET.get("group") == "all"
@@ -53,7 +63,7 @@ def letters(request: HttpRequest) -> HttpResponse:
     if group or is_flat:
         context |= _letters(request, filter_of(bar.values, None if is_flat else asked))
     if group:
-        context |= _story(group)
+        context |= _story(group) | regrouped(group.id)
     context["acts_on_open"] = wanted.status in ("", Status.OPEN)
     context["acts_on_closed"] = wanted.status in (Status.DISCARDED, Status.RESOLVED)
     context |= _rights(request)
@@ -99,6 +109,10 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
         "others": _others(found),
         "headers": sorted(found.headers.items()),
         "why_no_retry": _why_no_retry(found, latest),
+        "will_go": _will_go(found),
+        "similar": _similar(found),
+        "trace_events": _trace(found),
+        **edits_of(found),
         "is_silent": found.status == Status.SENT and is_silent(found),
     }
     if _is_partial(request) and request.headers.get("HX-Target") == "letter":
@@ -200,6 +214,35 @@ def _story(group: GroupRow) -> dict[str, Any]:
         "stack": list(stack.lines(example.stack)),
         "frame": stack.top_frame(example.stack),
     }
+
+
+def _similar(letter: DeadLetter) -> list[DeadLetter]:
+    """The newest others of its group."""
+    same = listing.matching(Filter(group=letter.group_id, status=Status.OPEN.value)).exclude(pk=letter.pk)
+    return list(same.only("pk", "correlation_id", "status", "last_failed_at").order_by("-pk")[:SIMILAR])
+
+
+def _trace(letter: DeadLetter) -> list[StoredEvent]:
+    """The last events of its trace, as far as they are stored."""
+    if not letter.correlation_id:
+        return []
+    found = events_by_correlation(letter.correlation_id, OTHERS_OF_THE_TRACE)
+    return sorted(found, key=lambda event: event.occurred_at)[-TRACE_EXCERPT:]
+
+
+def _will_go(letter: DeadLetter) -> str:
+    """What a retry will do, in words that follow "A retry"; empty when it cannot be sent."""
+    if letter.status in (Status.RESOLVED, Status.DISCARDED):
+        return ""
+    try:
+        route = route_of(letter)
+    except NoRoute:
+        return ""
+    edit = in_force([letter.pk]).get(letter.pk)
+    what = f"publishes its edit, event {edit.event_id[:8]}…," if edit else "publishes it, byte for byte,"
+    same = "" if edit or not letter.event_id else ", same event id"
+    elsewhere = f" ({route.redirected})" if route.redirected else ""
+    return f"{what} to {route.destination}{elsewhere}{same}, attempt {letter.attempts + 1}."
 
 
 def _others(letter: DeadLetter) -> list[DeadLetter]:

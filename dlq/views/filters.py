@@ -1,16 +1,37 @@
 """The filter bar of the dead letters page; its state is the address."""
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.http import HttpRequest
+from django.utils import timezone
+from msgspec import structs
 
-from dlq.listing import Filter
+from dlq.listing import Filter, GroupState
 from dlq.models import DeadLetterGroup, Reason, Status
 from eventhub.brokers.models import Source
 from eventhub.pages.filters import Field, FilterBar, choices, filter_bar
 
 ANY_STATUS = "all"
 MAX_EVENT_TYPES = 300
+STATES = {
+    GroupState.MINE: "Assigned to me",
+    GroupState.UNASSIGNED: "Assigned to nobody",
+    GroupState.REGRESSED: "Regressed",
+    GroupState.FIXED: "Fixed",
+    GroupState.SNOOZED: "Snoozed",
+    GroupState.ANY: "All groups",
+}
+SINCE = {
+    "1h": ("In the last hour", timedelta(hours=1)),
+    "24h": ("In the last 24 h", timedelta(hours=24)),
+    "7d": ("In the last 7 days", timedelta(days=7)),
+    "30d": ("In the last 30 days", timedelta(days=30)),
+}
+# What "name = value" in the search field asks for; any other name is a path of the payload.
+_NAMED = re.compile(r"(?P<name>topic|queue|trace|correlation_id)\s*=\s*(?P<value>.+)", re.IGNORECASE)
+_PATH = re.compile(r"(?:\$\.|data[.\[])[^=\s]*\s*=.+|[\w.\[\]-]+\s+=\s+\S.*", re.DOTALL)
 
 
 def bar_of(request: HttpRequest) -> FilterBar:
@@ -24,10 +45,11 @@ def bar_of(request: HttpRequest) -> FilterBar:
     sources = (
         Source.objects.filter(dead_letter_groups__isnull=False).distinct().values_list("name", flat=True)
     )
+    services, classes = _named()
     return filter_bar(
         request,
         [
-            Field(name="q", label="Error, order, event or trace id"),
+            Field(name="q", label="Error, id, data.order_id = 8412, topic = orders"),
             Field(
                 name="status",
                 label="Status",
@@ -46,20 +68,71 @@ def bar_of(request: HttpRequest) -> FilterBar:
                 label="Reason",
                 options=choices([(r.value, r.label[:1].upper() + r.label[1:]) for r in Reason]),
             ),
+            Field(
+                name="state",
+                label="Groups",
+                any_label="Not snoozed",
+                options=choices([(state.value, words) for state, words in STATES.items()]),
+            ),
             Field(name="source", label="Source", options=choices([(name, name) for name in sources])),
             Field(name="type", label="Event type", options=choices([(name, name) for name in types])),
+            Field(
+                name="service",
+                label="Service",
+                options=choices([(name, name) for name in services]),
+            ),
+            Field(
+                name="error",
+                label="Error class",
+                options=choices([(name, short_class(name)) for name in classes]),
+            ),
+            Field(
+                name="since",
+                label="Failed",
+                any_label="Any time",
+                options=choices([(name, words) for name, (words, _) in SINCE.items()]),
+            ),
         ],
     )
 
 
-def filter_of(values: Mapping[str, str], group: int | None = None) -> Filter:
-    """What a bar's values (or a form's fields of the same names) ask for."""
+def filter_of(values: Mapping[str, str], group: int | None = None, user_id: int | None = None) -> Filter:
+    """What a bar's values (or a form's fields of the same names) ask for, by the person `user_id`."""
     status = values.get("status", "")
-    return Filter(
+    since = SINCE.get(values.get("since", ""))
+    wanted = Filter(
         status="" if status == ANY_STATUS else status if status in Status.values else Status.OPEN.value,
         reason=values.get("reason", ""),
         source=values.get("source", ""),
         event_type=values.get("type", ""),
-        q=values.get("q", "").strip(),
+        failed_in=values.get("service", ""),
+        error_class=values.get("error", ""),
+        since=timezone.now() - since[1] if since else None,
+        state=values.get("state", "") if values.get("state", "") in list(GroupState) else "",
+        assignee=user_id,
         group=group,
     )
+    return _with_words(wanted, values.get("q", "").replace("\x00", "").strip())
+
+
+def _with_words(wanted: Filter, words: str) -> Filter:
+    """What was typed: words, or ``name = value``."""
+    if match := _NAMED.fullmatch(words):
+        if match["name"].lower() in ("topic", "queue"):
+            return structs.replace(wanted, topic=match["value"])
+        return structs.replace(wanted, correlation_id=match["value"])
+    if _PATH.fullmatch(words):
+        return structs.replace(wanted, attribute=words)
+    return structs.replace(wanted, q=words)
+
+
+def short_class(name: str) -> str:
+    """An error class without the packages in front."""
+    return name.rsplit(".", 1)[-1].rsplit("$", 1)[-1]
+
+
+def _named() -> tuple[list[str], list[str]]:
+    """The services that failed, and the error classes. One statement over the groups."""
+    pairs = DeadLetterGroup.objects.values_list("failed_in", "error_class").distinct()[: 2 * MAX_EVENT_TYPES]
+    found = list(pairs)
+    return sorted({one for one, _ in found if one}), sorted({other for _, other in found if other})

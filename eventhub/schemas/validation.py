@@ -64,6 +64,10 @@ class Validators:
                 log.error("%s version %s is not checked, its schema is none: %s", name, version, error)
         self._by_type, self._state = by_type, state
 
+    def has_schema(self, event: Event) -> bool:
+        """Whether there is a schema that `check` holds the event against."""
+        return (event.event_type, event.event_version or "") in self._by_type
+
     def check(self, event: Event) -> Finding | None:
         """What is wrong with the event's data, or None."""
         if not self._by_type:

@@ -1,4 +1,4 @@
-// Dead letters: choosing rows, the bar that appears then, the keys r and d, and asking again when something changed.
+// Dead letters: choosing rows, the bar that appears then, the keys r, d and e, and asking again when something changed.
 
 const list = () => document.getElementById("list");
 const boxes = () => [...document.querySelectorAll("[data-letter]")];
@@ -55,7 +55,7 @@ document.addEventListener("keydown", (event) => {
   if (key === "Escape" && chosen().length) {
     for (const box of boxes()) box.checked = false;
     drawChoice();
-  } else if ((key === "r" || key === "d") && act(key)) {
+  } else if ((key === "r" || key === "d" || key === "e") && act(key)) {
     event.preventDefault();
   }
 });
@@ -65,6 +65,12 @@ function act(key) {
   const button = document.querySelector(`[data-key="${key}"]:not(:disabled)`);
   if (button) {
     button.click();
+    return true;
+  }
+  if (key === "e") {
+    const row = document.querySelector("[data-row].is-current, [data-row].is-chosen");
+    if (!row) return false;
+    location.href = row.dataset.edit;
     return true;
   }
   const onBar = document.querySelector(key === "r" ? "[data-retry-chosen]" : "[data-discard-chosen]");
