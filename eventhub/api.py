@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from dlq.api import router as dead_letters_router
+from eventhub.handlers.api import router as handlers_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
 from eventhub.sources.api import router as monitoring_router
@@ -30,6 +31,7 @@ def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
 api.add_router("", events_router)
 api.add_router("", traces_router)
 api.add_router("", dead_letters_router)
+api.add_router("", handlers_router)
 api.add_router("", monitoring_router)
 
 

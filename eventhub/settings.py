@@ -184,6 +184,7 @@ CELERY_BEAT_SCHEDULE = {
     "drop-old-dead-letters": {"task": "dlq.drop_old", "schedule": 3600.0},
     "merge-dead-letter-counts": {"task": "dlq.merge_counts", "schedule": 60.0, "options": {"expires": 60}},
     "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
+    "prune-handlers": {"task": "handlers.prune", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
 
@@ -202,6 +203,7 @@ EVENT_HANDLERS = _list("EVENT_HANDLERS")  # modules with handlers, beside handle
 DEAD_LETTER_RETENTION_DAYS = _number("DEAD_LETTER_RETENTION_DAYS", 0)
 EDITS_NEED_APPROVAL = _flag("EDITS_NEED_APPROVAL", False)  # of dead letters, by a second person
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
+HANDLER_HISTORY_DAYS = _number("HANDLER_HISTORY_DAYS", 30)  # 0 keeps every attempt for ever
 INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 5000)
 INGEST_MAX_BODY_BYTES = _number("INGEST_MAX_BODY_BYTES", 5 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = _number("HTTP_MAX_BODY_BYTES", 16 * 1024 * 1024)

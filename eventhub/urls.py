@@ -10,6 +10,7 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("api/", api.urls()),
     path("", include("dlq.urls")),
+    path("", include("eventhub.handlers.urls")),
     path("", include("eventhub.pages.urls")),
     path("", include("eventhub.traces.urls")),
     path("", include("eventhub.sources.urls")),

@@ -28,3 +28,34 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.order_id}: {self.status}"
+
+
+class LoyaltyAccount(models.Model):
+    """A customer's points, given by the handler `loyalty-points`."""
+
+    customer_id = models.CharField(max_length=20, primary_key=True)
+    points = models.BigIntegerField(default=0)
+    orders = models.IntegerField(default=0)
+
+    class Meta:
+        ordering = ["-points"]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}: {self.points} points"
+
+
+class DayOfBusiness(models.Model):
+    """What came in on one day, booked by the handler `daily-revenue`."""
+
+    day = models.DateField()
+    currency = models.CharField(max_length=3)
+    revenue_cents = models.BigIntegerField(default=0, help_text="Payments less refunds.")
+    payments = models.IntegerField(default=0)
+
+    class Meta:
+        ordering = ["-day"]
+        verbose_name_plural = "days of business"
+        constraints = [models.UniqueConstraint(fields=["day", "currency"], name="day_of_business_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.revenue_cents / 100:,.2f} {self.currency}"

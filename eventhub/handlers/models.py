@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Func, Value
 from django.db.models.functions import Now
@@ -103,6 +104,7 @@ class Delivery(models.Model):
                 name="delivery_in_order",
                 condition=models.Q(state="waiting", order_key__isnull=False),
             ),
+            BrinIndex(fields=["created_at"], name="delivery_age"),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from eventhub.handlers import replaying, running, sweeping, waking
+from eventhub.handlers import pruning, replaying, running, sweeping, waking
 
 
 @shared_task(name=waking.RUN)
@@ -24,3 +24,9 @@ def sweep() -> None:
     sweeping.sweep()
     if replaying.is_any_running():
         waking.wake_replays()
+
+
+@shared_task(name="handlers.prune")
+def prune() -> None:
+    """Drop what need not be kept."""
+    pruning.prune()

@@ -12,6 +12,7 @@ from eventhub.running.options import Options
 from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
 
+DEMO_HANDLERS = "eventhub.demo.loyalty"
 # Called with what stops a service, so that it is stopped whatever happens next.
 OnStop = Callable[[Callable[[], None]], object]
 
@@ -39,9 +40,16 @@ def provide_redis(
 
 
 def settings_of_this_run(
-    environ: Mapping[str, str], known: Mapping[str, str], *, database_url: str, redis_url: str
+    environ: Mapping[str, str],
+    known: Mapping[str, str],
+    *,
+    database_url: str,
+    redis_url: str,
+    demo: bool = False,
 ) -> dict[str, str]:
-    """What goes into the environment file: the addresses, and the secret key, which stays the same for ever."""
+    """What goes into the environment file: the addresses, the secret key, which stays the same for ever, and the
+    modules with handlers, the demo shop's among them when it plays.
+    """
     values = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -49,6 +57,11 @@ def settings_of_this_run(
     }
     if broker := environ.get("CELERY_BROKER_URL"):
         values["CELERY_BROKER_URL"] = broker
+    handlers = [name.strip() for name in environ.get("EVENT_HANDLERS", "").split(",") if name.strip()]
+    if demo and DEMO_HANDLERS not in handlers:
+        handlers.append(DEMO_HANDLERS)
+    if handlers:
+        values["EVENT_HANDLERS"] = ",".join(handlers)
     if embedded := (known.get("EMBEDDED_REDIS_URL") if environ.get("REDIS_URL") else redis_url):
         values["EMBEDDED_REDIS_URL"] = embedded
     return values

@@ -78,7 +78,9 @@ def _start_services(
     with story.step("Redis") as outcome:
         redis_url, words = provide_redis(environ, known, options.var_dir, stack.callback)
         outcome.append(words)
-    values = settings_of_this_run(environ, known, database_url=database_url, redis_url=redis_url)
+    values = settings_of_this_run(
+        environ, known, database_url=database_url, redis_url=redis_url, demo=options.demo
+    )
     write_environment(options.var_dir, values)
     (options.var_dir / "static").mkdir(exist_ok=True)
     return {

@@ -169,19 +169,24 @@ def assemble(
     correlation_id: str,
     events: Iterable[StoredEvent],
     letters: Iterable[Letter] = (),
+    attempts: Iterable[Receipt] = (),
     *,
     now: datetime,
     truncated: bool = False,
 ) -> Trace | None:
-    """The trace of these events (receipts among them) and dead letters; None of nothing."""
-    nodes = _nodes(events, letters)
+    """The trace of these events (receipts among them), dead letters and handlers' attempts; None of nothing.
+
+    Handlers do not make it longer: they may be given an event again after weeks.
+    """
+    of_handlers = set(attempts)
+    nodes = _nodes(events, letters, of_handlers)
     if not nodes:
         return None
     _link(nodes)
     steps = _steps(_in_tree_order(nodes))
     recorded = [node.event.recorded_at for node in nodes if node.event]
     ends = [step.at for step in steps]
-    ends += [receipt.at for step in steps for receipt in step.deliveries]
+    ends += [receipt.at for step in steps for receipt in step.deliveries if receipt not in of_handlers]
     recorded_at = max([*recorded, *(receipt.at for step in steps for receipt in step.deliveries)] or ends)
     return Trace(
         correlation_id=correlation_id,
@@ -212,7 +217,9 @@ def receipt_of(event: StoredEvent) -> Receipt | None:
     )
 
 
-def _nodes(events: Iterable[StoredEvent], letters: Iterable[Letter]) -> list[_Node]:
+def _nodes(
+    events: Iterable[StoredEvent], letters: Iterable[Letter], attempts: Iterable[Receipt]
+) -> list[_Node]:
     """A node an event; receipts and letters go to the event they are about, or are nodes where it is unknown."""
     nodes: list[_Node] = []
     reports: list[tuple[StoredEvent, Receipt]] = []
@@ -230,6 +237,9 @@ def _nodes(events: Iterable[StoredEvent], letters: Iterable[Letter]) -> list[_No
             found.deliveries.append(receipt)
         else:
             nodes.append(_node_of(event))
+    for attempt in attempts:
+        if found := by_id.get(attempt.event_id):
+            found.deliveries.append(attempt)
     for letter in letters:
         if not (holder := by_id.get(letter.event_id or "")):
             holder = _Node(

@@ -1,4 +1,4 @@
-"""Reading what a trace is made of: its events and its dead letters."""
+"""Reading what a trace is made of: its events, its dead letters, and what handlers did with them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,8 @@ from django.db.models import Q
 from dlq.models import DeadLetter
 from eventhub.events import queries
 from eventhub.events.queries import StoredEvent
+from eventhub.events.receipts import Receipt
+from eventhub.handlers.history import receipts_of
 from eventhub.traces.assemble import Letter, Trace, assemble
 
 # Of one trace on its own page, and of each in a list of traces.
@@ -55,21 +57,30 @@ def load_trace(correlation_id: str, now: datetime, most: int | None = None) -> L
         # A letter from another team's queue may know the event's id and not its correlation.
         mine |= Q(correlation_id=None, event_id__in=[event.event_id for event in events])
     letters = [letter for _, letter in _letters(mine)]
-    trace = assemble(correlation_id, events, letters, now=now, truncated=truncated)
+    attempts = receipts_of([event.event_id for event in events])
+    trace = assemble(correlation_id, events, letters, attempts, now=now, truncated=truncated)
     return Loaded(trace, events) if trace else None
 
 
 def load_traces(correlation_ids: Sequence[str], now: datetime) -> dict[str, Loaded]:
-    """Several traces for a list, each with at most `MOST_IN_LIST` events; two statements for all."""
+    """Several traces for a list, each with at most `MOST_IN_LIST` events; a few statements for all."""
     events = queries.events_by_correlations(correlation_ids, MOST_IN_LIST + 1)
     letters: dict[str, list[Letter]] = defaultdict(list)
     for correlation_id, letter in _letters(Q(correlation_id__in=list(events))) if events else ():
         letters[correlation_id or ""].append(letter)
+    attempts: dict[str, list[Receipt]] = defaultdict(list)
+    for attempt in receipts_of([event.event_id for mine in events.values() for event in mine]):
+        attempts[attempt.event_id].append(attempt)
     found: dict[str, Loaded] = {}
     for correlation_id, mine in events.items():
         kept = mine[:MOST_IN_LIST]
         trace = assemble(
-            correlation_id, kept, letters[correlation_id], now=now, truncated=len(mine) > MOST_IN_LIST
+            correlation_id,
+            kept,
+            letters[correlation_id],
+            [attempt for event in kept for attempt in attempts.get(event.event_id, ())],
+            now=now,
+            truncated=len(mine) > MOST_IN_LIST,
         )
         if trace:
             found[correlation_id] = Loaded(trace, kept)
@@ -79,7 +90,7 @@ def load_traces(correlation_ids: Sequence[str], now: datetime) -> dict[str, Load
 def load_single(event: StoredEvent, now: datetime) -> Loaded:
     """An event without a correlation id as a trace of its own, with its dead letters."""
     letters = [letter for _, letter in _letters(Q(event_id=event.event_id))]
-    trace = assemble(event.event_id, [event], letters, now=now)
+    trace = assemble(event.event_id, [event], letters, receipts_of([event.event_id]), now=now)
     assert trace is not None
     return Loaded(trace, [event])
 

@@ -9,6 +9,7 @@ import msgspec
 from eventhub.brokers.models import Source
 from eventhub.events.queries import StoredEvent
 from eventhub.events.receipts import Receipt
+from eventhub.handlers.history import Pending, handlers_among, pending_of
 from eventhub.schemas.models import SchemaStatus, SchemaVersion
 from eventhub.schemas.validation import compile_schema, explain
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
@@ -31,6 +32,8 @@ class Served(msgspec.Struct, frozen=True):
 
     last: Receipt
     attempts: list[Receipt]
+    # A handler of EventHub's own: it has a page.
+    is_handler: bool
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -45,6 +48,8 @@ class Panel(msgspec.Struct, frozen=True):
     effects: list[Step]
     more_effects: int
     served: list[Served]
+    # Handlers that have not done with it yet.
+    pending: list[Pending]
     letters: Sequence[Letter]
     verdict: Verdict | None
     origin: Source | None
@@ -69,6 +74,7 @@ def panel_of(trace: Trace, step: Step, stored: Sequence[StoredEvent], now: datet
         effects=effects[:MOST_EFFECTS],
         more_effects=max(0, len(effects) - MOST_EFFECTS),
         served=_served(step.deliveries),
+        pending=pending_of(step.event_id) if event else [],
         letters=step.letters,
         verdict=_verdict(event, data) if event else None,
         origin=Source.objects.filter(pk=event.origin_id).first() if event and event.origin_id else None,
@@ -99,9 +105,11 @@ def raw_json(event: StoredEvent, data: Any) -> str:
 
 
 def _served(deliveries: Sequence[Receipt]) -> list[Served]:
+    last = last_attempts(deliveries)
+    handlers = handlers_among({one.service for one in last})
     return [
-        Served(last, [one for one in deliveries if one.service == last.service])
-        for last in last_attempts(deliveries)
+        Served(one, [other for other in deliveries if other.service == one.service], one.service in handlers)
+        for one in last
     ]
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dlq.models import DeadLetter
-from eventhub.handlers import Retry, claiming, running, sweeping, waking
+from eventhub.handlers import Retry, claiming, pruning, running, sweeping, waking
 from eventhub.handlers.models import Attempt, Delivery, Handler
 from eventhub.handlers.slots import slot
 from tests.handlers.conftest import placed
@@ -259,3 +259,23 @@ def test_a_handler_that_is_off_or_paused_does_nothing(hub, handles, effects, cha
     Handler.objects.update(enabled=True, paused=False)
     hub.run("ship")
     assert effects.all() == ["evt-1"]
+
+
+def test_old_attempts_are_dropped_and_deliveries_stay_as_long_as_their_events(hub, handles, settings):
+    @handles("order.placed", retry=Retry(max_attempts=3, base=300, cap=300))
+    def ship(event):
+        if event.event_id == "evt-3":
+            raise ValueError("for a while")
+
+    hub.take(*[placed(n) for n in range(1, 4)])
+    hub.run("ship")
+    settings.HANDLER_HISTORY_DAYS, settings.EVENT_RETENTION_DAYS = 30, 0
+    now = timezone.now()
+    assert pruning.prune(now + timedelta(days=29)) == 0
+    assert pruning.prune(now + timedelta(days=31)) == 3
+    assert Delivery.objects.count() == 3
+
+    settings.EVENT_RETENTION_DAYS = 90
+    assert pruning.prune(now + timedelta(days=80)) == 0
+    assert pruning.prune(now + timedelta(days=92)) == 2
+    assert Delivery.objects.get().event_id == "evt-3"  # it waits
