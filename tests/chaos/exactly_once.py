@@ -224,11 +224,12 @@ def own_database(broker: Broker) -> Iterator[Database]:
 class Worker:
     """`celery worker --ingest`, one at a time, always under the same name."""
 
-    def __init__(self, database: Database, batch_size: int) -> None:
+    def __init__(self, database: Database, batch_size: int, name: str = "chaos") -> None:
+        self.name = name
         self.environment = {**database.environment, "INGEST_BATCH_SIZE": str(batch_size)}
         self.process: subprocess.Popen[bytes] | None = None
         (ROOT / "test-results").mkdir(exist_ok=True)
-        self.log = (ROOT / "test-results" / "chaos-worker.log").open("wb")
+        self.log = (ROOT / "test-results" / f"{name}-worker.log").open("wb")
 
     def __enter__(self) -> "Worker":
         return self
@@ -249,7 +250,7 @@ class Worker:
             "--pool",
             "threads",
         ]
-        command += ["--concurrency", "1", "--queues", "ingest", "--hostname", "ingest@chaos"]
+        command += ["--concurrency", "1", "--queues", "ingest", "--hostname", f"ingest@{self.name}"]
         command += ["--loglevel", "INFO"]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
@@ -273,8 +274,6 @@ class Worker:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert self.process is not None
-            assert self.process.poll() is None, (
-                "the worker ended by itself; see test-results/chaos-worker.log"
-            )
-            assert time.monotonic() < deadline, "in vain; see test-results/chaos-worker.log"
+            assert self.process.poll() is None, f"the worker ended by itself; see {self.log.name}"
+            assert time.monotonic() < deadline, f"in vain; see {self.log.name}"
             time.sleep(0.02)

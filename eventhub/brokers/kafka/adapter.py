@@ -54,6 +54,8 @@ class Kafka:
     def before_handover(self, settle: Callable[[], None]) -> None:
         """See HandsOver."""
         self._settle = settle
+        if self._member is not None:
+            self._member.before_handover(settle)
 
     def problems(self) -> list[str]:
         """See TellsProblems."""

@@ -132,7 +132,8 @@ def explain(error: KafkaError, servers: str = "", topic: str = "", group: str = 
         return f"Not authorised for this on the cluster: {text}."
     if code in NO_SUCH_TOPIC:
         return f"There is no topic {topic!r} (yet). Check its name."
-    if code in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):
+    # A client that was fenced says so only in the text of its fatal error.
+    if code in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID) or "fenced" in text:
         return (
             "Another worker of the same name reads in the same group, and took over. Give each worker a name of its "
             "own, as in: celery worker --ingest -n ingest2@%h"
