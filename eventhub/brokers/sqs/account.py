@@ -94,6 +94,7 @@ class Account:
                     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                     max_pool_connections=config.receivers * (len(config.queues) + 1) + 2,
                     tcp_keepalive=True,
+                    parameter_validation=False,  # a good part of the work of a request; mypy checks the types
                     signature_version=UNSIGNED if is_anonymous else None,
                 ),
             )
