@@ -1,11 +1,15 @@
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from eventhub.brokers.sqs.receiving import tens
 from tests.services.elasticmq import REGION, ElasticMQServer
 
 QUEUE = "chaos-orders"
 FILLERS = 8
+READY_TIMEOUT_S = 90.0
 
 
 class SqsInChaos:
@@ -27,18 +31,26 @@ class SqsInChaos:
         }
 
     def fill(self, bodies: Iterable[bytes]) -> None:
-        def send(part: list[bytes]) -> None:
-            answer = self.client.send_message_batch(
-                QueueUrl=self.url,
-                Entries=[{"Id": str(n), "MessageBody": body.decode()} for n, body in enumerate(part)],
-            )
-            assert not answer.get("Failed")
-
         with ThreadPoolExecutor(FILLERS) as pool:
-            list(pool.map(send, tens(bodies)))
+            list(pool.map(self._send, tens(bodies)))
 
     def restart(self) -> None:
         self.server.restart()
+
+    def _send(self, bodies: list[bytes]) -> None:
+        """As a producer does: until the broker says that it has them, which may be twice what it has."""
+        entries = [{"Id": str(n), "MessageBody": body.decode()} for n, body in enumerate(bodies)]
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            try:
+                answer = self.client.send_message_batch(QueueUrl=self.url, Entries=entries)
+            except (BotoCoreError, ClientError):
+                # After a restart it reads its messages from disk, and answers 503 meanwhile.
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            else:
+                assert not answer.get("Failed")
+                return
 
     def in_flight(self) -> int:
         return self._count("ApproximateNumberOfMessagesNotVisible")

@@ -113,6 +113,7 @@ class KafkaUnderTest(UnderTest):
 class SqsUnderTest(UnderTest):
     kind = Kind.SQS
     odd_body = '{"é": "\U0001f6d2"}\t\r\n'.encode()
+    knows_the_newest = False
     keeps_keys = False
     keeps_repeated_headers = False
     keeps_order = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -16,9 +16,18 @@ from botocore.exceptions import ClientError
 from eventhub.brokers.adapter import BrokerError, Lag, Place, Refused
 from eventhub.brokers.config import SqsConfig, read_config
 from eventhub.brokers.models import Source
-from eventhub.brokers.sqs.account import NoSuchQueue, account_of, code_of, name_of
-from eventhub.brokers.sqs.messages import MAX_BYTES, Entry, Unsendable, batches, entry_of, lanes, message_of
-from eventhub.brokers.sqs.receiving import Queue, Receiving, tens
+from eventhub.brokers.sqs.account import NoSuchQueue, Unusable, account_of, code_of, name_of
+from eventhub.brokers.sqs.messages import (
+    BATCH,
+    MAX_BYTES,
+    Entry,
+    Unsendable,
+    batches,
+    entry_of,
+    lanes,
+    message_of,
+)
+from eventhub.brokers.sqs.receiving import Queue, Receiving, give_back, receive, tens
 from eventhub.events.message import Message, OutgoingMessage
 
 if TYPE_CHECKING:
@@ -26,6 +35,9 @@ if TYPE_CHECKING:
 
 # What a batch left undone is tried again after these times.
 RETRY_AFTER_S = (0.1, 0.3, 1.0)
+# Peeking: how long to wait for messages, and how long they are hidden should they not be given back.
+PEEK_WAIT_S, PEEK_VISIBILITY_S = 1, 20
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 # A receipt that SQS knows no more: the message was not acknowledged in time, and is on its way to come again.
 OVER = {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"}
 # The whole request was refused for now; none of it was done.
@@ -39,6 +51,11 @@ VISIBLE, HIDDEN, DELAYED = (
 
 class Sqs:
     """One reader of the queues of a Source; readers compete. Delivery is at least once."""
+
+    COST_OF_PEEKING = (
+        "SQS hides the messages from their readers for a moment and counts them as received once more, which a queue "
+        "with a dead-letter queue takes into account."
+    )
 
     def __init__(self, source: Source, consumer: str) -> None:
         self._config = config = read_config(source, SqsConfig)
@@ -100,10 +117,40 @@ class Sqs:
     def lag(self) -> list[Lag]:
         """For each queue what is visible or delayed, and what is in flight to any reader; see Adapter.lag.
 
-        The age of the oldest is known of what this adapter holds, and of a queue that is empty.
+        The age of the oldest is known of what this adapter holds, and of a queue that is empty. Of a queue that cannot
+        be used nothing is known; raises BrokerError when none can.
         """
-        now = datetime.now(UTC)
-        return [self._lag_of(topic, queue, now) for topic, queue in self._topics.items()]
+        lags, trouble = [], []
+        for topic, named in self._topics.items():
+            try:
+                lags.append(self._lag_of(topic, self._attributes(named)))
+            except Unusable as error:
+                lags.append(Lag(topic, "", None))
+                trouble.append(error)
+        if len(trouble) == len(lags):
+            raise trouble[0]
+        return lags
+
+    def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """Some that SQS hands out, given back at once; see Adapter.peek and `COST_OF_PEEKING`."""
+        deadline = monotonic() + timeout_s
+        share = max(1, max_messages // len(self._topics))
+        received: dict[Queue, list[tuple[Message, str]]] = {}
+        try:
+            for queue in (Queue(topic, named) for topic, named in self._topics.items()):
+                found = received.setdefault(queue, [])
+                while len(found) < share and monotonic() < deadline:
+                    asked = min(BATCH, share - len(found))
+                    answer = receive(self._account, queue, asked, PEEK_WAIT_S, PEEK_VISIBILITY_S)
+                    if not answer:
+                        break
+                    found += [(self._read(raw, queue.topic), raw["ReceiptHandle"]) for raw in answer]
+        finally:
+            for queue, found in received.items():
+                for part in tens(receipt for _, receipt in found):
+                    give_back(self._account, queue, part)
+        messages = [message for found in received.values() for message, _ in found]
+        return sorted(messages, key=lambda message: message.timestamp or LONG_AGO, reverse=True)
 
     def place_of(self, message: OutgoingMessage) -> Place:
         """Whether the queue is there and what waits in it; SQS knows no readers. See Adapter.place_of."""
@@ -187,8 +234,7 @@ class Sqs:
             answer = self._account.client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         return {str(name): value for name, value in answer.get("Attributes", {}).items()}
 
-    def _lag_of(self, topic: str, queue: str, now: datetime) -> Lag:
-        attributes = self._attributes(queue)
+    def _lag_of(self, topic: str, attributes: Mapping[str, str]) -> Lag:
         visible, hidden, delayed = (_count(attributes, name) for name in (VISIBLE, HIDDEN, DELAYED))
         oldest = self._receiving.oldest_sent_at(topic) if self._receiving else None
         age = timedelta() if visible == hidden == delayed == 0 else None
@@ -197,7 +243,7 @@ class Sqs:
             group="",
             messages=None if visible is None else visible + (delayed or 0),
             pending=hidden,
-            oldest_age=max(now - oldest, timedelta()) if oldest else age,
+            oldest_age=max(datetime.now(UTC) - oldest, timedelta()) if oldest else age,
         )
 
 

@@ -171,7 +171,9 @@ class Receiving:
         if isinstance(self._error, Unreachable):
             return
         futures = [
-            self._pool.submit(self._give_back, queue, part) for queue, held in receipts for part in tens(held)
+            self._pool.submit(give_back, self._account, queue, part)
+            for queue, held in receipts
+            for part in tens(held)
         ]
         wait(futures, GIVE_BACK_S)
         for future in futures:
@@ -204,17 +206,8 @@ class Receiving:
 
     def _ask(self, queue: Queue, wait_time_s: int) -> list[tuple[Message, str]]:
         """Messages with their receipts."""
-        queue.url = queue.url or self._account.url_of(queue.named)
-        with self._account.errors(queue.named):
-            answer = self._account.client.receive_message(
-                QueueUrl=queue.url,
-                MaxNumberOfMessages=BATCH,
-                WaitTimeSeconds=wait_time_s,
-                VisibilityTimeout=self._visibility_timeout_s,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["All"],
-            )
-        return [(self._read(raw, queue.topic), raw["ReceiptHandle"]) for raw in answer.get("Messages", [])]
+        answer = receive(self._account, queue, BATCH, wait_time_s, self._visibility_timeout_s)
+        return [(self._read(raw, queue.topic), raw["ReceiptHandle"]) for raw in answer]
 
     def _fail(self, queue: Queue, error: Exception) -> None:
         with self._lock:
@@ -277,7 +270,7 @@ class Receiving:
                     ).start()
             self._filled.notify_all()
         if is_closed and messages:
-            self._give_back(queue, [receipt for _, receipt in messages])
+            give_back(self._account, queue, [receipt for _, receipt in messages])
 
     def _hold(self, queue: Queue, messages: list[tuple[Message, str]], until: float) -> int:
         size = 0
@@ -333,7 +326,8 @@ class Receiving:
         if self._ending.is_set():
             return
         try:
-            failed = self._set_visibility(queue, [each.receipt for each in held], self._visibility_timeout_s)
+            receipts = [each.receipt for each in held]
+            failed = set_visibility(self._account, queue, receipts, self._visibility_timeout_s)
         except Exception as error:  # noqa: BLE001 - tried again soon; at worst the messages come again
             log.warning("messages of %s could not be kept hidden: %s", queue.topic, error)
             failed = dict.fromkeys(range(len(held)), False)
@@ -341,22 +335,44 @@ class Receiving:
             # A receipt that SQS does not know any more: acknowledged just now, or the message comes again.
             held[n].until = inf if is_final else monotonic()
 
-    def _give_back(self, queue: Queue, receipts: Sequence[str]) -> None:
-        try:
-            self._set_visibility(queue, receipts, 0)
-        except Exception as error:  # noqa: BLE001 - then they come again after the visibility timeout
-            log.info("messages of %s could not be given back: %s", queue.topic, error)
 
-    def _set_visibility(self, queue: Queue, receipts: Sequence[str], timeout_s: int) -> dict[int, bool]:
-        """What failed, by its place in `receipts`, and whether it will always fail."""
-        answer = self._account.client.change_message_visibility_batch(
+def receive(
+    account: Account, queue: Queue, count: int, wait_time_s: int, visibility_timeout_s: int
+) -> "list[MessageTypeDef]":
+    """One request for at most ten messages. Raises BrokerError."""
+    queue.url = queue.url or account.url_of(queue.named)
+    with account.errors(queue.named):
+        answer = account.client.receive_message(
             QueueUrl=queue.url,
-            Entries=[
-                {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": timeout_s}
-                for n, receipt in enumerate(receipts)
-            ],
+            MaxNumberOfMessages=count,
+            WaitTimeSeconds=wait_time_s,
+            VisibilityTimeout=visibility_timeout_s,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
         )
-        return {int(entry["Id"]): entry["SenderFault"] for entry in answer.get("Failed", [])}
+    return answer.get("Messages", [])
+
+
+def give_back(account: Account, queue: Queue, receipts: Sequence[str]) -> None:
+    """Let others have these messages, at most ten, at once. Never raises."""
+    try:
+        set_visibility(account, queue, receipts, 0)
+    except Exception as error:  # noqa: BLE001 - then they come again after the visibility timeout
+        log.info("messages of %s could not be given back: %s", queue.topic, error)
+
+
+def set_visibility(
+    account: Account, queue: Queue, receipts: Sequence[str], timeout_s: int
+) -> dict[int, bool]:
+    """Hide these messages, at most ten, for so long from now; what failed, by its place, and whether for good."""
+    answer = account.client.change_message_visibility_batch(
+        QueueUrl=queue.url,
+        Entries=[
+            {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": timeout_s}
+            for n, receipt in enumerate(receipts)
+        ],
+    )
+    return {int(entry["Id"]): entry["SenderFault"] for entry in answer.get("Failed", [])}
 
 
 def tens(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -526,6 +526,28 @@ def test_lag_counts_what_waits_and_what_is_in_flight_and_knows_the_age_of_what_i
     assert (done.messages, done.pending, done.oldest_age) == (1, 0, None)
 
 
+def test_of_several_queues_the_lag_of_one_that_is_not_there_is_unknown(client, queue, reader):
+    name = queue()
+    send(client, name, "1")
+    lags = {lag.topic: lag.messages for lag in reader(name, "nowhere-to-be-found").lag()}
+    assert lags == {name: 1, "nowhere-to-be-found": None}
+
+
+def test_peeking_hides_nothing_from_readers_but_is_counted(client, queue, reader):
+    name, other = queue(), queue(".fifo")
+    adapter = reader(name, other)
+    adapter.publish([OutgoingMessage(b"%d" % n, topic, (), "g") for n in range(4) for topic in (name, other)])
+    peeked = adapter.peek(8, 5.0)
+    assert sorted((message.topic, message.body) for message in peeked) == sorted(
+        (topic, b"%d" % n) for n in range(4) for topic in (name, other)
+    )
+    assert adapter.COST_OF_PEEKING
+    assert counts(client, name) == counts(client, other) == (4, 0)
+    taken = poll_all(adapter, 8)
+    assert {message.delivery_count for message in taken} == {2}
+    assert bodies(message for message in taken if message.topic == other) == ["0", "1", "2", "3"]
+
+
 def test_the_place_of_a_message_tells_whether_the_queue_is_there_and_what_waits(client, queue, reader):
     name = queue()
     send(client, name, "1")
