@@ -93,7 +93,8 @@ class Adapter(Protocol):
     def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
         """Up to `max_messages` of those that are there, the newest first; none is taken from any reader.
 
-        Works for a source that no worker has run yet. Waits at most about `timeout_s`. Raises BrokerError.
+        Works for a source that no worker has run yet. Waits at most about `timeout_s`. Raises BrokerError. What it does
+        to the messages beside showing them, an adapter says in a sentence, its attribute `COST_OF_PEEKING`.
         """
 
     def place_of(self, message: OutgoingMessage) -> Place:

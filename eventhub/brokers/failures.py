@@ -51,6 +51,7 @@ ADVICE = {
 
 # What errors are called by, in the words of the clients: the first that fits counts.
 WORDS: tuple[tuple[Problem, str], ...] = (
+    (Problem.NOT_THERE, r"there is no (queue|exchange|topic|stream|virtual host)"),
     (
         Problem.UNKNOWN_HOST,
         r"name or service not known|failed to resolve|could not (be )?resolve|nodename nor servname|"
@@ -69,7 +70,7 @@ WORDS: tuple[tuple[Problem, str], ...] = (
     (
         Problem.NOT_THERE,
         r"unknown.?topic|no such (topic|queue|exchange|host)|nonexistent.?queue|not.?found|does not exist|"
-        r"there is no (queue|exchange|topic|stream)|no (queue|exchange) '|queuedoesnotexist",
+        r"no (queue|exchange) '|queuedoesnotexist",
     ),
     (Problem.REFUSED, r"connection refused|refused the connection|errno 111|connect to .* failed"),
     (

@@ -223,6 +223,13 @@ RABBITMQ = Layout(
                     options={"quorum": "quorum", "classic": "classic", "stream": "stream"},
                 ),
                 Ask(
+                    field="stream_max_age",
+                    label="Keep messages for",
+                    when={"queue_type": ("stream",), "reads_from": ("exchange",)},
+                    example="7D",
+                    help="A number and Y, M, D, h, m or s: how long the tap's own stream keeps them.",
+                ),
+                Ask(
                     field="stream_start",
                     label="Begin at",
                     when={"queue_type": ("stream",)},
@@ -304,6 +311,7 @@ SQS = Layout(
                     example="arn:aws:iam::123456789012:role/eventhub",
                     help="Left empty, none.",
                 ),
+                Ask(field="external_id", label="External ID", help="Where the role asks for one."),
             ),
         ),
         Part(
@@ -315,7 +323,7 @@ SQS = Layout(
                     widget="lines",
                     required=True,
                     example="orders\npayments.fifo",
-                    help="Names or URLs, one a line.",
+                    help="Names, URLs or ARNs, one a line.",
                 ),
             ),
         ),

@@ -23,6 +23,11 @@ from eventhub.events.message import Message, OutgoingMessage
 class RabbitMQ:
     """One reader of a Source's queue. Delivery is at least once: what is not acknowledged comes again."""
 
+    COST_OF_PEEKING = (
+        "A queue gives messages out and has them back: they are marked as redelivered then, and a quorum queue counts "
+        "it as a delivery."
+    )
+
     def __init__(self, source: Source, consumer: str) -> None:
         self._tap = Tap(source, consumer)
         self._make = Maker(self._tap)
