@@ -5,6 +5,7 @@ import sys
 
 from benchmarks import (
     dlq_intake,
+    dlq_list,
     ingest_kafka,
     ingest_memory,
     ingest_rabbitmq,
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "ingest-rabbitmq": ingest_rabbitmq.run,
     "ingest-sqs": ingest_sqs.run,
     "dlq-intake": dlq_intake.run,
+    "dlq-list": dlq_list.run,
     "retry-kafka": retry_kafka.run,
 }
 

@@ -1,19 +1,23 @@
 """Dead letters over the REST API."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from ninja.errors import HttpError
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from dlq import closing, listing
+from dlq import closing, exporting, listing
+from dlq.attributes import BadAttribute, read_attribute
 from dlq.jobs import selection, starting, tally
-from dlq.listing import Filter, GroupRow
+from dlq.listing import Filter, GroupRow, GroupState
 from dlq.models import DeadLetter, Reason, RetryState, Status
 from dlq.permissions import WHY_NOT, may_operate
+from eventhub.access import audit
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import ApiToken, Scope
@@ -112,6 +116,14 @@ class Group(Schema):
     last_failed_at: datetime | None
     letters: int
     open: int
+    failures: int
+    assignee: str | None
+    snoozed_until: datetime | None
+    snoozed_until_failures: int | None
+    is_snoozed: bool
+    fixed_at: datetime | None
+    fixed_in: str
+    regressed_at: datetime | None
 
 
 class Letters(Schema):
@@ -145,33 +157,89 @@ class Done(Schema):
 Limit = Annotated[int, Field(ge=1, le=500)]
 
 
+class LetterFilter(Schema):
+    """Which letters. `attribute` is a value of the payload: ``data.order_id = 8412``."""
+
+    status: Status | None = None
+    reason: Reason | None = None
+    event_type: str = ""
+    source: str = ""
+    correlation_id: str = ""
+    group: int | None = None
+    q: str = ""
+    topic: str = ""
+    failed_in: str = ""
+    error_class: str = ""
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    attribute: str = ""
+
+    def filter(self) -> Filter:
+        """As the listing takes it. Raises HttpError for an attribute that is none."""
+        if self.attribute:
+            try:
+                read_attribute(self.attribute)
+            except BadAttribute as error:
+                raise HttpError(422, str(error)) from error
+        return Filter(
+            status=self.status or "",
+            reason=self.reason or "",
+            event_type=_clean(self.event_type),
+            source=_clean(self.source),
+            correlation_id=_clean(self.correlation_id),
+            group=self.group,
+            q=_clean(self.q).strip(),
+            topic=_clean(self.topic),
+            failed_in=_clean(self.failed_in),
+            error_class=_clean(self.error_class),
+            since=self.since,
+            until=self.until,
+            attribute=_clean(self.attribute),
+        )
+
+
 @router.get("/dead-letters", auth=requires(Scope.READ), response=Letters, summary="List dead letters")
 def list_letters(
-    request: HttpRequest,
-    status: Status | None = None,
-    reason: Reason | None = None,
-    event_type: str = "",
-    source: str = "",
-    correlation_id: str = "",
-    group: int | None = None,
-    q: str = "",
-    cursor: str = "",
-    limit: Limit = 50,
+    request: HttpRequest, wanted: Query[LetterFilter], cursor: str = "", limit: Limit = 50
 ) -> dict[str, Any]:
     """Dead letters, the newest first. Without `status`, of every status."""
     before_id = decode_cursor(cursor, tuple[int])[0] if cursor else None
-    wanted = Filter(
-        status=status or "",
-        reason=reason or "",
-        event_type=_clean(event_type),
-        source=_clean(source),
-        correlation_id=_clean(correlation_id),
-        group=group,
-        q=_clean(q).strip(),
-    )
-    found = listing.letters(wanted, limit + 1, before_id)
+    found = listing.letters(wanted.filter(), limit + 1, before_id)
     page = found[:limit]
     return {"items": page, "next_cursor": encode_cursor(page[-1].pk) if len(found) > limit else None}
+
+
+@router.get(
+    "/dead-letters.csv",
+    auth=requires(Scope.READ),
+    summary="Export as CSV",
+    openapi_extra={"responses": {200: {"content": {"text/csv": {}}}}},
+)
+def export_csv(request: HttpRequest, wanted: Query[LetterFilter]) -> StreamingHttpResponse:
+    """Every letter that fits, a line each, without bodies."""
+    return _export(request, wanted, "csv", "text/csv; charset=utf-8", exporting.csv_lines(wanted.filter()))
+
+
+@router.get(
+    "/dead-letters.jsonl",
+    auth=requires(Scope.READ),
+    summary="Export as JSON lines",
+    openapi_extra={"responses": {200: {"content": {"application/x-ndjson": {}}}}},
+)
+def export_json(request: HttpRequest, wanted: Query[LetterFilter]) -> StreamingHttpResponse:
+    """Every letter that fits, a JSON object each, with its body."""
+    return _export(request, wanted, "jsonl", "application/x-ndjson", exporting.json_lines(wanted.filter()))
+
+
+def _export(
+    request: HttpRequest, wanted: LetterFilter, kind: str, content_type: str, lines: Iterator[str]
+) -> StreamingHttpResponse:
+    audit.record(actor_of(request), "export", "dead letters", format=kind, **wanted.dict(exclude_unset=True))
+    return StreamingHttpResponse(
+        lines,
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="dead-letters.{kind}"'},
+    )
 
 
 @router.get("/dead-letter-groups", auth=requires(Scope.READ), response=Groups, summary="List groups")
@@ -181,13 +249,19 @@ def list_groups(
     reason: Reason | None = None,
     event_type: str = "",
     source: str = "",
+    state: GroupState = GroupState.ANY,
     cursor: str = "",
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """Groups of dead letters that died of the same thing, the one with most open letters first."""
     after = decode_cursor(cursor, tuple[int, int]) if cursor else None
     wanted = Filter(
-        status=status or "", reason=reason or "", event_type=_clean(event_type), source=_clean(source)
+        status=status or "",
+        reason=reason or "",
+        event_type=_clean(event_type),
+        source=_clean(source),
+        state=state.value,
+        assignee=request.user.pk if isinstance(request.user, User) else None,
     )
     found: list[GroupRow] = listing.groups(wanted, limit + 1, after)
     page = found[:limit]
@@ -285,10 +359,14 @@ def reopen(request: HttpRequest, letter_id: int) -> dict[str, Any]:
     return _done(letter_id, "Open again.")
 
 
-def _check(request: HttpRequest, letter_id: int) -> None:
-    """A token's scope is checked already; a person needs the permission. 404 for a letter that is not there."""
+def refuse_readers(request: HttpRequest) -> None:
+    """A token's scope is checked already; a person needs the permission. Raises HttpError."""
     if not isinstance(getattr(request, "auth", None), ApiToken) and not may_operate(request.user):
         raise HttpError(403, WHY_NOT)
+
+
+def _check(request: HttpRequest, letter_id: int) -> None:
+    refuse_readers(request)
     if not DeadLetter.objects.filter(pk=letter_id).exists():
         raise HttpError(404, f"There is no dead letter {letter_id}.")
 

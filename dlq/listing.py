@@ -114,13 +114,17 @@ STATES: dict[GroupState | None, str] = {
 }
 
 
-def letters(wanted: Filter, limit: int, before_id: int | None = None) -> list[DeadLetter]:
-    """The newest letters, without their bodies, below `before_id`."""
+def letters(
+    wanted: Filter, limit: int, before_id: int | None = None, *, with_bodies: bool = False
+) -> list[DeadLetter]:
+    """The newest letters below `before_id`, without what is large in them unless it is asked for."""
     found = matching(wanted)
     if before_id is not None:
         found = found.filter(pk__lt=before_id)
     return list(
-        found.select_related("source", "group").defer("body", "headers", "stack").order_by("-pk")[:limit]
+        found.select_related("source", "group")
+        .defer(*([] if with_bodies else ["body", "headers", "stack"]))
+        .order_by("-pk")[:limit]
     )
 
 

@@ -60,7 +60,7 @@ def merge(group_ids: Iterable[int], into: int, actor: Actor) -> list[GroupRule]:
                 title=group.title,
             )
     settle_some(WAITED_FOR_S)
-    return made
+    return list(GroupRule.objects.filter(pk__in=[rule.pk for rule in made]).order_by("pk"))
 
 
 def split(group_id: int, field: str, actor: Actor) -> GroupRule:
@@ -87,6 +87,7 @@ def split(group_id: int, field: str, actor: Actor) -> GroupRule:
             actor, "split", f"dead-letter group {group.pk}", rule=rule.pk, field=field, title=group.title
         )
     settle_some(WAITED_FOR_S)
+    rule.refresh_from_db()
     return rule
 
 

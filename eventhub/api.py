@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from dlq.api import router as dead_letters_router
+from dlq.api_edits import router as edits_router
+from dlq.api_groups import router as groups_router
 from eventhub.handlers.api import router as handlers_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
@@ -32,6 +34,8 @@ api.add_router("", events_router)
 api.add_router("", traces_router)
 api.add_router("", dead_letters_router)
 api.add_router("", handlers_router)
+api.add_router("", groups_router)
+api.add_router("", edits_router)
 api.add_router("", monitoring_router)
 
 

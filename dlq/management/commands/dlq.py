@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dlq import closing, listing
+from dlq import closing, exporting, listing, retention
+from dlq.attributes import BadAttribute, read_attribute
 from dlq.jobs import controlling, progress, starting
 from dlq.jobs.options import BadOption, Options, read_options
 from dlq.jobs.preflight import preflight
@@ -42,6 +43,13 @@ class Command(BaseCommand):
         discard.add_argument("ids", nargs="*", type=int, help="Letter ids; or leave them out and filter.")
         discard.add_argument("--because", required=True, help="Why: others will read it.")
         _filters(discard)
+        export = verbs.add_parser("export", help="Write letters to standard output, the newest first.")
+        export.add_argument("--format", choices=["csv", "jsonl"], default="csv")
+        export.add_argument("--status", choices=[*Status.values, "all"], default="open")
+        _filters(export)
+        old = verbs.add_parser("drop-old", help="Drop letters that were closed long ago.")
+        old.add_argument("--days", type=int, help="Else DEAD_LETTER_RETENTION_DAYS.")
+        old.add_argument("--dry-run", action="store_true", help="Say how many, and drop none.")
         jobs = verbs.add_parser("jobs", help="Show retry jobs, the newest first.")
         jobs.add_argument("--limit", type=int, default=20)
         for name, words in (
@@ -58,6 +66,8 @@ class Command(BaseCommand):
             "list": self._list,
             "retry": self._retry,
             "discard": self._discard,
+            "export": self._export,
+            "drop-old": self._drop_old,
             "jobs": self._jobs,
             "results": self._results,
         }
@@ -82,6 +92,22 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"Discarded {len(closed.done)}, left as they were {len(closed.refused)}.")
         self._refused(closed.refused)
+
+    def _export(self, options: dict[str, Any]) -> None:
+        lines = exporting.csv_lines if options["format"] == "csv" else exporting.json_lines
+        for line in lines(_filter(options, options["status"])):
+            self.stdout.write(line, ending="")
+
+    def _drop_old(self, options: dict[str, Any]) -> None:
+        days = options["days"]
+        if retention.horizon(days) is None:
+            raise CommandError(
+                "Say --days, or set DEAD_LETTER_RETENTION_DAYS: it is 0, which keeps every letter."
+            )
+        if options["dry_run"]:
+            self.stdout.write(f"{retention.count_old(days):,} closed letters would be dropped.")
+        else:
+            self.stdout.write(f"Dropped {retention.drop_old(days):,} closed letters.")
 
     def _retry(self, options: dict[str, Any]) -> None:
         try:
@@ -159,6 +185,14 @@ def _filters(parser: CommandParser) -> None:
     parser.add_argument("--source", default="", help="Only letters from the source of this name.")
     parser.add_argument("--event-type", default="")
     parser.add_argument("-q", default="", help="Words in the error, or an event, trace or letter id.")
+    parser.add_argument("--topic", default="", help="The topic or queue it was for, or was read from.")
+    parser.add_argument("--failed-in", default="", help="The service that gave up on it.")
+    parser.add_argument("--error-class", default="")
+    parser.add_argument(
+        "--where", default="", metavar="VALUE", help="Of the payload: 'data.order_id = 8412'."
+    )
+    parser.add_argument("--since", metavar="TIME", help="Failed last then or later: 2030-12-31T06:00 (UTC).")
+    parser.add_argument("--until", metavar="TIME", help="Failed last before then.")
 
 
 def _retry_arguments(parser: CommandParser) -> None:
@@ -196,8 +230,17 @@ def _time(text: str | None) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError("--at should look like 2030-12-31T06:00.") from None
+        raise CommandError("A time should look like 2030-12-31T06:00.") from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+def _attribute(text: str) -> str:
+    if text:
+        try:
+            read_attribute(text)
+        except BadAttribute as error:
+            raise CommandError(str(error)) from error
+    return text
 
 
 def _filter(options: dict[str, Any], status: str) -> Filter:
@@ -208,6 +251,12 @@ def _filter(options: dict[str, Any], status: str) -> Filter:
         event_type=options["event_type"],
         q=options["q"],
         group=options["group"],
+        topic=options["topic"],
+        failed_in=options["failed_in"],
+        error_class=options["error_class"],
+        attribute=_attribute(options["where"]),
+        since=_time(options["since"]),
+        until=_time(options["until"]),
     )
 
 
@@ -215,7 +264,7 @@ def _some_filter(options: dict[str, Any]) -> Filter:
     wanted = _filter(options, "open")
     if wanted == Filter(status="open"):
         raise CommandError(
-            "Name letters by id, or say which: --group, --reason, --source, --event-type or -q."
+            "Name letters by id, or say which: --group, --reason, --source, --event-type, --where or -q."
         )
     return wanted
 

@@ -1,0 +1,72 @@
+"""Letters as CSV or JSON lines, a chunk at a time, so that a million of them need no memory."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from dlq import listing
+from dlq.listing import Filter
+from dlq.models import DeadLetter
+
+CHUNK = 500
+COLUMNS = (
+    "id", "status", "reason", "group_id", "source", "topic", "read_from", "partition", "offset", "key", "event_id",
+    "event_type", "event_version", "event_source", "correlation_id", "causation_id", "failed_in", "error_class",
+    "error_message", "attempts", "returns", "size_bytes", "first_failed_at", "last_failed_at", "recorded_at",
+    "closed_at", "closed_by", "closed_note",
+)  # fmt: skip
+# A spreadsheet takes a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_lines(wanted: Filter) -> Iterator[str]:
+    """Each letter as a line, the newest first, after a line of names. Bodies are in the JSON export."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for letter in letters(wanted, with_bodies=False):
+        writer.writerow([_cell(_value(letter, name)) for name in COLUMNS])
+        if text.tell() > 32_000:
+            yield _taken(text)
+    yield _taken(text)
+
+
+def json_lines(wanted: Filter) -> Iterator[str]:
+    """Each letter as a JSON object in a line of its own, with headers, stack and the body: text, or base64."""
+    for letter in letters(wanted, with_bodies=True):
+        row: dict[str, object] = {name: _value(letter, name) for name in COLUMNS}
+        row |= {"headers": letter.headers, "stack": letter.stack}
+        body = bytes(letter.body)
+        try:
+            row["body"] = body.decode()
+        except UnicodeDecodeError:
+            row["body_base64"] = body
+        yield msgspec.json.encode(row).decode() + "\n"
+
+
+def letters(wanted: Filter, *, with_bodies: bool) -> Iterator[DeadLetter]:
+    """All letters that fit, the newest first, a chunk in memory."""
+    before: int | None = None
+    while chunk := listing.letters(wanted, CHUNK, before, with_bodies=with_bodies):
+        yield from chunk
+        before = chunk[-1].pk
+
+
+def _value(letter: DeadLetter, name: str) -> object:
+    value = letter.source.name if name == "source" else getattr(letter, name)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int) else text
+
+
+def _taken(text: io.StringIO) -> str:
+    found = text.getvalue()
+    text.seek(0)
+    text.truncate()
+    return found
