@@ -17,6 +17,9 @@ OWNED = (
     "kafka_exception-",
     "kafka_key-exception-",
     "retry_topic-",
+    # What the container tells its listener of the delivery; the record keeps it when it is given up.
+    "kafka_deliveryattempt",
+    "kafka_listenerinfo",
 )
 # What Spring wraps the error of a listener in.
 WRAPPERS = ("ListenerExecutionFailedException", "TimestampedException")
@@ -46,19 +49,26 @@ class SpringKafka:
         if cause and error_class.endswith(WRAPPERS):
             error_message = message_of_cause(stack, cause) or error_message
             error_class = cause
-        attempts = number_in_bytes(last_of(message, "retry_topic-attempts") or None, 4)
         return Death(
             error_class=error_class,
             error_message=error_message,
             stack=stack,
             failed_in=last_of(message, "kafka_dlt-original-consumer-group", "kafka_original-consumer-group"),
             origin=_origin(message),
-            attempts=max(1, min(attempts or 1, 1_000_000)),
+            attempts=_attempts(message),
         )
 
     def owns(self, header: str) -> bool:
         """What Spring wrote about the error, the origin and the retries."""
         return header.startswith(OWNED)
+
+
+def _attempts(message: Message) -> int:
+    """By its retry topics, where each hop writes the number of the attempt to come; or at one listener."""
+    text = last_of(message, "retry_topic-attempts") or None
+    to_come = number_in_bytes(text, 4) or number_in_bytes(text, 1)  # as older versions write it
+    delivered = number_in_bytes(last_of(message, "kafka_deliveryattempt") or None, 4)
+    return max(1, min(max((to_come or 1) - 1, delivered or 1), 1_000_000))
 
 
 def _origin(message: Message) -> Origin:

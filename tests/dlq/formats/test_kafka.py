@@ -68,8 +68,25 @@ def test_retry_topics_use_the_names_without_dlt_and_count_the_attempts():
         ("retry_topic-backoff-timestamp", struct.pack(">q", 1795514400000)),
         topic="orders-dlt",
     )
-    assert (found.origin, found.attempts, found.failed_in) == (Origin("orders", 257), 4, "shipping")
+    assert (found.origin, found.attempts, found.failed_in) == (Origin("orders", 257), 3, "shipping")
     assert (found.error_class, found.error_message) == ("shop.Bad", "no")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "attempts"),
+    [
+        # The number of the attempt to come, also on the dead-letter topic, where none comes.
+        ("retry_topic-attempts", struct.pack(">i", 2), 1),
+        ("retry_topic-attempts", struct.pack(">i", 258), 257),
+        ("retry_topic-attempts", b"\x05", 4),
+        ("retry_topic-attempts", struct.pack(">i", -3), 1),
+        ("retry_topic-attempts", b"\x00\x05", 1),
+        ("kafka_deliveryAttempt", struct.pack(">i", 10), 10),
+        ("kafka_deliveryAttempt", b"", 1),
+    ],
+)
+def test_springs_attempts_are_those_that_failed(name, value, attempts):
+    assert death(*SPRING, (name, value), topic="orders-dlt").attempts == attempts
 
 
 def test_a_key_that_could_not_be_read_is_told_too():
@@ -95,7 +112,12 @@ def test_without_its_header_the_origin_is_told_by_the_topics_name(topic, origin)
 
 def test_springs_headers_are_not_sent_again():
     message = dead(
-        *SPRING, ("retry_topic-attempts", b"\x00\x00\x00\x01"), ("kafka_exception-fqcn", "x"), ("ce_id", "1")
+        *SPRING,
+        ("retry_topic-attempts", b"\x00\x00\x00\x01"),
+        ("kafka_exception-fqcn", "x"),
+        ("kafka_deliveryAttempt", struct.pack(">i", 10)),
+        ("kafka_listenerInfo", "shipping"),
+        ("ce_id", "1"),
     )
     assert kept(message) == ["ce_id"]
 
