@@ -62,13 +62,13 @@ class RabbitMQDeaths:
             first = deaths[-1] if deaths else _in_short(message)
         later = [death for death in reversed(deaths) if death is not first]
         words = "; then ".join(death.words for death in (first, *later))
-        delivered = count(headers.get("x-delivery-count")) if first.reason == "delivery_limit" else None
         return Death(
             error_class=first.reason,
             error_message=f"{words[:1].upper()}{words[1:]}.",
             failed_in=first.queue,
             origin=_origin(message, first),
-            attempts=max(1, first.count, delivered or 0),
+            # x-delivery-count does not tell: it counts what the dead-letter queue delivered.
+            attempts=max(1, first.count),
             failed_at=deaths[0].at if deaths else None,
         )
 

@@ -72,10 +72,10 @@ class Rabbit:
     def waiting(self, queue):
         return self.channel.queue_declare(queue, passive=True).message_count
 
-    def get(self, queue, timeout_s=10):
-        """The next message of a queue, taken from it."""
+    def get(self, queue, timeout_s=10, no_ack=True):
+        """The next message of a queue, taken from it; without `no_ack`, to be acknowledged or rejected."""
         deadline = time.monotonic() + timeout_s
-        while (message := self.channel.basic_get(queue, no_ack=True)) is None:
+        while (message := self.channel.basic_get(queue, no_ack=no_ack)) is None:
             assert time.monotonic() < deadline, f"nothing came to {queue}"
             time.sleep(0.05)
         return message
