@@ -76,9 +76,15 @@ class Trouble:
         self.down_since: float | None = None
         # A client that can never work again says why.
         self.fatal: KafkaError | None = None
+        self._is_fresh = True
+
+    def ask_anew(self) -> None:
+        """From now on only what the client says anew explains anything: brokers may have come back meanwhile."""
+        self._is_fresh = False
 
     def note(self, error: KafkaError) -> None:
         """The client's error_cb."""
+        self._is_fresh = True
         if error.fatal():
             self.fatal = error
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
@@ -94,7 +100,7 @@ class Trouble:
     @property
     def is_explained(self) -> bool:
         """Whether no broker can be reached and it is known why, so that waiting longer will tell no more."""
-        return self.down_since is not None and self._reason is not None
+        return self._is_fresh and self.down_since is not None and self._reason is not None
 
     def words(self, error: KafkaError | None = None) -> str:
         """What is wrong and what to do; `error` is what came of it, such as a time that ran out."""

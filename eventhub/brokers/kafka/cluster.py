@@ -72,6 +72,7 @@ class Cluster:
 
     def topics(self, names: Iterable[str]) -> Topics:
         """The topics called `names`. None is made by asking."""
+        self._ask_anew()
         futures = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=TIMEOUT_S)
         partitions, problems, missing = {}, {}, set()
         for name, (answer, error) in self._each(futures).items():
@@ -99,6 +100,7 @@ class Cluster:
 
     def groups(self) -> list[str]:
         """The names of the consumer groups that this user may see."""
+        self._ask_anew()
         answer = self._wait(self._admin.list_consumer_groups(request_timeout=TIMEOUT_S))
         return sorted(group.group_id for group in answer.valid)
 
@@ -106,6 +108,7 @@ class Cluster:
         self, groups: Iterable[str], places: Sequence[Partition]
     ) -> tuple[dict[str, dict[Partition, int]], dict[str, KafkaError]]:
         """By group, the offsets that it committed in `places`, and where none can be told, why."""
+        self._ask_anew()
         partitions = [TopicPartition(topic, partition) for topic, partition in places]
         futures: dict[str, Future[Any]] = {}
         for group in groups:
@@ -126,6 +129,7 @@ class Cluster:
 
     def _list_topics(self) -> dict[str, list[int]]:
         """All topics but Kafka's own."""
+        self._ask_anew()
         deadline = monotonic() + TIMEOUT_S
         while True:
             try:
@@ -146,6 +150,7 @@ class Cluster:
     ) -> dict[Partition, int]:
         if not specs:
             return {}
+        self._ask_anew()
         asked = {TopicPartition(*place): spec for place, spec in specs.items()}
         futures = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=TIMEOUT_S)
         return {
@@ -153,6 +158,10 @@ class Cluster:
             for one, (answer, error) in self._each(futures).items()
             if error is None
         }
+
+    def _ask_anew(self) -> None:
+        self._admin.poll(0)  # what it had to say about earlier questions
+        self._trouble.ask_anew()
 
     def _each(self, futures: Mapping[Any, "Future[Any]"]) -> dict[Any, tuple[Any, KafkaError | None]]:
         """What came of each, an answer or an error. Raises BrokerError when the cluster cannot be reached."""

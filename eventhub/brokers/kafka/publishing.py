@@ -75,6 +75,8 @@ class Publisher:
             else:
                 self._produce(message, partial(_note, failures, number))
         self._wait_for_confirmations()
+        if not failures:
+            self._trouble.is_over()
         for number, error in failures.items():
             topic = messages[number].topic
             if error.code() not in REFUSALS:
