@@ -1,5 +1,6 @@
 """The health line: what needs a person, in one sentence, each part a link to where it is seen to."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -64,11 +65,18 @@ class Facts(msgspec.Struct, frozen=True):
     dead_letters_href: str
     failures_href: str
     sources_href: str
+    # Handlers that their circuit breaker has stopped: name, and where its page is.
+    stopped_handlers: Sequence[tuple[str, str]] = ()
 
 
 def judge_health(facts: Facts) -> Health:
     """Decide what needs a person; the worst first."""
-    findings = [*_of_sources(facts), *_of_deliveries(facts), *_of_dead_letters(facts)]
+    findings = [
+        *_of_sources(facts),
+        *_of_handlers(facts),
+        *_of_deliveries(facts),
+        *_of_dead_letters(facts),
+    ]
     findings.sort(key=lambda finding: finding.level != "broken")
     if not findings:
         if facts.silent_for_s is None:
@@ -104,6 +112,13 @@ def _of_sources(facts: Facts) -> list[Finding]:
                 behind = duration(source.lag_s or 0)
                 found.append(Finding("busy", f"{source.name} is {behind} behind", source.href))
     return found
+
+
+def _of_handlers(facts: Facts) -> list[Finding]:
+    return [
+        Finding("broken", f"{name} is stopped: everything it gets fails", href)
+        for name, href in facts.stopped_handlers
+    ]
 
 
 def _of_deliveries(facts: Facts) -> list[Finding]:

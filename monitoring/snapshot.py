@@ -18,6 +18,7 @@ from dlq.counts import OpenLetters, open_letters
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.config import reads
 from eventhub.brokers.models import Kind, Source, SourceStatus
+from eventhub.handlers.figures import stopped_handlers
 from monitoring import lag
 from monitoring.health import Facts, Health, SourceFacts, judge_health
 from monitoring.rollups.histogram import percentile
@@ -332,6 +333,7 @@ def _facts(
         dead_letters_href=_href("dead-letters"),
         failures_href=_href("traces", "?state=failed"),
         sources_href=_href("sources"),
+        stopped_handlers=[(name, reverse("handler", args=[name])) for name in stopped_handlers()],
     )
 
 

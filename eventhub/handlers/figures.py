@@ -105,6 +105,12 @@ def handler_now(name: str, now: datetime) -> HandlerNow | None:
     return next((one for one in handlers_now(now) if one.name == name), None)
 
 
+def stopped_handlers() -> list[str]:
+    """The handlers that are in use and that their circuit breaker has stopped. One small statement."""
+    stopped = Handler.objects.exclude(circuit=Circuit.CLOSED).filter(enabled=True, paused=False)
+    return list(stopped.order_by("name").values_list("name", flat=True))
+
+
 def waiting_of(handler_ids: Sequence[int]) -> dict[int, Waiting]:
     """What waits for each of these handlers."""
     with connection.cursor() as cursor:

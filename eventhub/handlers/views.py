@@ -101,7 +101,11 @@ def replay(request: HttpRequest, name: str) -> HttpResponse:
             return _start_replay(request, name, selection, context["which"])
         if "dry_run" in given:
             context["plan"] = found = replaying.plan(name, selection)
-            context["choices"] = [(value, label, found.delivers(value)) for value, label in Which.choices]
+            context["choices"] = choices = [
+                (value, label, found.delivers(value)) for value, label in Which.choices
+            ]
+            if not given.get("which"):
+                context["which"] = next((value for value, _, count in choices if count), Which.MISSED.value)
     except BadSelection as error:
         context["error"] = str(error)
     except OperationalError:

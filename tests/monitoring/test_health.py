@@ -93,3 +93,9 @@ def test_slowness_is_told_against_yesterday():
 def test_silence_is_told_where_there_was_traffic_yesterday():
     assert said(facts(per_s=0.0, silent_for_s=300.0)) == ["nothing has arrived for 5 min"]
     assert said(facts(per_s=0.0, silent_for_s=300.0, yesterday=Comparison())) == []
+
+
+def test_a_stopped_handler_is_named_and_leads_to_its_page():
+    (finding,) = judge_health(facts(stopped_handlers=[("ship", "/handlers/ship/")])).findings
+    assert (finding.text, finding.href) == ("ship is stopped: everything it gets fails", "/handlers/ship/")
+    assert finding.level == "broken"
