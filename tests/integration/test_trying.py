@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def tried(kind: Kind, **config: object) -> Report:
-    report = try_connection(Source(name="tried", kind=kind, config=config))
+    report = try_connection(Source(name="tried", kind=kind, config=config), timeout_s=30)
     if not report.ok:
         assert report.advice
         assert len(report.text) > 20

@@ -117,7 +117,6 @@ class SqsUnderTest(UnderTest):
     keeps_keys = False
     keeps_repeated_headers = False
     keeps_order = False
-    knows_the_newest = False
     attributes: ClassVar["dict[QueueAttributeNameType, str]"] = {}
     nobody = {"endpoint_url": "http://127.0.0.1:1"}
 
