@@ -34,7 +34,7 @@ class KafkaSource:
     @property
     def client(self) -> dict[str, Any]:
         """For clients of the test's own."""
-        return {"bootstrap.servers": self.kafka.bootstrap_servers}
+        return {"bootstrap.servers": self.kafka.bootstrap_servers, "log_level": 0}
 
     @property
     def group(self) -> str:

@@ -185,11 +185,11 @@ class Member:
 
     def close(self) -> None:
         """Leave, having committed what was acknowledged. Never raises."""
-        try:
-            self._commit_now(self._positions)
-            self._consumer.close()
-        except Exception as error:  # noqa: BLE001 - what was not committed is read again, and there is no more to do
-            log.info("the consumer of group %s was not closed as it should be: %s", self._group, error)
+        for step in (lambda: self._commit_now(self._positions), self._consumer.close):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - what was not committed is read again: no more is to be done
+                log.info("the consumer of group %s was not closed as it should be: %s", self._group, error)
 
     # -- Reading -----------------------------------------------------------------------------------
 
