@@ -23,6 +23,7 @@ class Step(msgspec.Struct, frozen=True):
     who: str = ""
     detail: str = ""
     stack: str = ""
+    job_id: int | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -33,6 +34,8 @@ class Standing(msgspec.Struct, frozen=True):
     sentence: str
     # Its next change comes without anybody's doing: worth looking again soon.
     is_moving: bool = False
+    # The retry job that it waits in.
+    job_id: int | None = None
 
 
 def standing(letter: DeadLetter, latest: Retry | None) -> Standing:
@@ -42,7 +45,7 @@ def standing(letter: DeadLetter, latest: Retry | None) -> Standing:
             words = f"It is being sent to {latest.destination} for {latest.requested_by}."
             return Standing("busy", "being sent", words, True)
         words = f"It waits in retry job {latest.job_id}, for {latest.requested_by}."
-        return Standing("busy", "waits in a job", words, True)
+        return Standing("busy", "waits in a job", words, True, latest.job_id)
     if letter.status == Status.SENT:
         if is_silent(letter):
             return Standing(
@@ -149,7 +152,8 @@ def _retried(retry: Retry) -> Step:
         retry.published_at or retry.requested_at,
         f"Retry, attempt {retry.attempt}: {outcome[:1].lower()}{outcome[1:]}",
         retry.requested_by,
-        error or (f"to {retry.destination}" if retry.destination else f"in retry job {retry.job_id}"),
+        error or (f"to {retry.destination}" if retry.destination else ""),
+        job_id=retry.job_id,
     )
 
 

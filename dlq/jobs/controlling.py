@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from dlq.jobs import batches, tally
 from dlq.jobs.options import read_options
+from dlq.jobs.progress import PAUSED_BY
 from dlq.jobs.starting import wake_a_worker
 from dlq.models import JobState, RetryJob
 from dlq.retry import NotNow
@@ -23,7 +24,7 @@ def pause(job_id: int, actor: Actor) -> RetryJob:
             raise NotNow(f"The job is {job.get_state_display()} already.")
         if job.state == JobState.PAUSED:
             raise NotNow("The job is paused already.")
-        job.state, job.reason = JobState.PAUSED, f"Paused by {actor.name}."
+        job.state, job.reason = JobState.PAUSED, f"{PAUSED_BY}{actor.name}."
         job.save(update_fields=["state", "reason"])
         audit.record(actor, "pause", f"retry job {job.pk}")
     return job

@@ -74,12 +74,7 @@ def _letters(facts: Facts) -> list[Finding]:
     one = facts.looked_at == 1
     found = []
     if facts.unfit:
-        many = (
-            "It does not fit today's schema"
-            if one
-            else f"{facts.unfit:,} of the {facts.checked:,} looked into do not fit today's schema"
-        )
-        found.append(Finding("warn", f"{many}: {_stopped(facts.first_unfit)}"))
+        found.append(Finding("warn", f"{_unfit(facts)} today's schema: {_stopped(facts.first_unfit)}"))
     if facts.processed:
         found.append(
             Finding(
@@ -110,6 +105,14 @@ def _letters(facts: Facts) -> list[Finding]:
             )
         )
     return found
+
+
+def _unfit(facts: Facts) -> str:
+    if facts.looked_at == 1:
+        return "It does not fit"
+    if facts.unfit == facts.checked:
+        return f"None of the {facts.checked:,} looked into fits"
+    return f"{facts.unfit:,} of the {facts.checked:,} looked into do not fit"
 
 
 def _notes(facts: Facts) -> list[Finding]:

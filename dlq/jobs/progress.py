@@ -54,6 +54,8 @@ class Progress(msgspec.Struct, frozen=True):
         return self.job.state in (JobState.PAUSED, JobState.SCHEDULED)
 
 
+# How the reason begins when a person paused the job.
+PAUSED_BY = "Paused by "
 TONES: dict[str, Tone] = {
     JobState.PAUSED: "unknown",
     JobState.CANCELLED: "unknown",
@@ -81,6 +83,8 @@ def of(job: RetryJob) -> Progress:
 
 
 def _tone(job: RetryJob, counted: Tally) -> Tone:
+    if job.state == JobState.PAUSED and not job.reason.startswith(PAUSED_BY):
+        return "busy"  # it paused by itself, and waits for a person
     if job.state in TONES:
         return TONES[JobState(job.state)]
     if job.state != JobState.DONE:

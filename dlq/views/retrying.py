@@ -90,7 +90,8 @@ def jobs(request: HttpRequest) -> HttpResponse:
 def job(request: HttpRequest, pk: int) -> HttpResponse:
     """One job: its progress, how it was asked for, and the result of each letter."""
     found = get_object_or_404(RetryJob, pk=pk)
-    if cursor := request.GET.get("cursor"):
+    cursor = request.GET.get("cursor", "")
+    if cursor or request.headers.get("HX-Request") == "true":
         return render(request, "dlq/_job_results.html", _results(found, cursor))
     return render(request, "dlq/job.html", _job_context(request, found) | _results(found))
 
