@@ -1,4 +1,6 @@
-"""The admin shows dead letters and changes nothing: what changes them is audited and has its own pages."""
+"""The admin shows dead letters and keeps redirect rules; what changes letters is audited and has its own pages."""
+
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -7,7 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dlq.models import DeadLetter, DeadLetterGroup, PastFailure, Retry
+from dlq.models import DeadLetter, DeadLetterGroup, PastFailure, RedirectRule, Retry
+from eventhub.access import audit
 from eventhub.pages.read_only import ReadOnly
 
 RETRY_FIELDS = ("attempt", "state", "destination", "requested_by", "requested_at", "finished_at", "error")
@@ -62,3 +65,31 @@ class DeadLetterGroupAdmin(ReadOnly, admin.ModelAdmin[DeadLetterGroup]):
     list_filter = ["reason", "source"]
     search_fields = ["title"]
     list_select_related = ["source"]
+
+
+@admin.register(RedirectRule)
+class RedirectRuleAdmin(admin.ModelAdmin[RedirectRule]):
+    """Where letters go instead, when a topic was renamed or retired."""
+
+    list_display = ["pattern", "to_topic", "source", "enabled", "why", "created_by", "created_at"]
+    list_filter = ["enabled", "source"]
+    search_fields = ["pattern", "to_topic", "why"]
+    list_select_related = ["source"]
+
+    def save_model(self, request: HttpRequest, obj: RedirectRule, form: Any, change: bool) -> None:
+        """Save, and note who did it."""
+        if not change:
+            obj.created_by = request.user.get_username()
+        super().save_model(request, obj, form, change)
+        verb = "change" if change else "create"
+        audit.record(audit.actor_of(request), verb, f"redirect rule {obj}", why=obj.why, enabled=obj.enabled)
+
+    def delete_model(self, request: HttpRequest, obj: RedirectRule) -> None:
+        """Delete, and note who did it."""
+        audit.record(audit.actor_of(request), "delete", f"redirect rule {obj}", why=obj.why)
+        obj.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[RedirectRule]) -> None:
+        """Delete each, so that each is noted."""
+        for rule in queryset:
+            self.delete_model(request, rule)

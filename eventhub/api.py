@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from dlq.api import router as dead_letters_router
 from dlq.api_edits import router as edits_router
 from dlq.api_groups import router as groups_router
+from dlq.jobs.api import router as retry_jobs_router
 from eventhub.handlers.api import router as handlers_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
@@ -36,6 +37,7 @@ api.add_router("", dead_letters_router)
 api.add_router("", handlers_router)
 api.add_router("", groups_router)
 api.add_router("", edits_router)
+api.add_router("", retry_jobs_router)
 api.add_router("", monitoring_router)
 
 

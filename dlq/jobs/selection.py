@@ -1,6 +1,7 @@
 """Which letters a job is about: named one by one, or by a filter, as it was when somebody asked."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from django.db.models import QuerySet
@@ -10,6 +11,22 @@ from dlq.listing import Filter
 from dlq.models import DeadLetter, DeadLetterGroup, Status
 
 MOST_NAMED = 10_000
+
+
+# A filter's fields, as they are said.
+LABELS = {
+    "source": "source",
+    "event_type": "event type",
+    "reason": "reason",
+    "topic": "topic",
+    "failed_in": "failed in",
+    "error_class": "error",
+    "correlation_id": "trace",
+    "attribute": "with",
+    "since": "failed since",
+    "until": "failed before",
+    "q": "with the words",
+}
 
 
 class BadSelection(ValueError):
@@ -67,21 +84,9 @@ def in_words(selection: Selection) -> str:
     if wanted.group is not None:
         title = DeadLetterGroup.objects.filter(pk=wanted.group).values_list("title", flat=True).first()
         parts.append(f"“{(title or f'group {wanted.group}')[:160]}”")
-    parts += [
-        f"{name} {value}"
-        for name, value in (
-            ("source", wanted.source),
-            ("event type", wanted.event_type),
-            ("reason", wanted.reason),
-            ("service", wanted.failed_in),
-            ("error class", wanted.error_class),
-            ("topic", wanted.topic),
-            ("payload", wanted.attribute),
-            ("failed since", f"{wanted.since:%Y-%m-%d %H:%M} UTC" if wanted.since else ""),
-            ("failed before", f"{wanted.until:%Y-%m-%d %H:%M} UTC" if wanted.until else ""),
-            ("trace", wanted.correlation_id),
-            ("with", f"“{wanted.q}”" if wanted.q else ""),
-        )
-        if value
-    ]
+    parts += [f"{label} {_said(value)}" for name, label in LABELS.items() if (value := getattr(wanted, name))]
     return f"all open letters of {', '.join(parts)}" if parts else "all open letters"
+
+
+def _said(value: object) -> str:
+    return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)

@@ -52,7 +52,15 @@ def operators_only(
 
 
 def group_filter(given: QueryDict) -> Filter | None:
-    """What "all of a group" (or of everything: ``all``) under the page's filter asks for; None when it is not that."""
+    """What "all of a group" (or of everything: ``all``) under the page's filter asks for; None when it is not that.
+
+    ``filter`` is what a sheet showed, given back as it was.
+    """
+    if told := given.get("filter"):
+        try:
+            return msgspec.json.decode(told, type=Filter)
+        except msgspec.MsgspecError:
+            return None
     asked = given.get("all_of", "")
     if asked == "all" or re.fullmatch(r"[0-9]{1,18}", asked):
         return filter_of(given.dict(), None if asked == "all" else int(asked))  # type: ignore[arg-type]

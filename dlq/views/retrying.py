@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -148,6 +149,7 @@ def _sheet(
         "request_id": uuid4().hex,
         "is_careful": look.count > CAREFUL_BEYOND,
         "letters": selection.letters,
+        "filter": "" if selection.filter is None else msgspec.json.encode(selection.filter).decode(),
     }
     return render(request, "dlq/_retry_sheet.html", context, status=status)
 

@@ -100,7 +100,7 @@ def test_the_retry_sheet_says_where_to_and_what_will_happen(operator: Client, le
     assert "stream shop.orders" in sheet
     assert "not only shipping" in sheet
     assert "Send 3 again" in sheet
-    assert f'name="all_of" value="{letters[0].group_id}"' in sheet
+    assert f"&quot;group&quot;:{letters[0].group_id}" in sheet
 
 
 def test_discarding_a_selection_asks_for_a_reason_and_is_audited(operator: Client, letters: Any) -> None:

@@ -120,7 +120,7 @@ class Command(BaseCommand):
         except (BadSelection, BadOption) as error:
             raise CommandError(str(error)) from error
         except starting.NothingToSend as error:
-            self._refused(error.refusals)
+            self._name(error.refusals)
             raise CommandError(str(error)) from error
         self.stdout.write(f"Retry job {job.pk}: {job.title}.")
         if options["wait"]:
@@ -134,8 +134,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {destination.letters:,} to {destination.words}")
         for finding in look.findings:
             self.stdout.write(f"  {'!' if finding.level == 'warn' else '-'} {finding.text}")
-        for refusal in look.refused:
-            self.stderr.write(f"  #{refusal.letter_id}: {refusal.why}")
+        self._name(look.refused)
 
     def _wait(self, job: RetryJob) -> None:
         while not job.is_finished and job.state != JobState.PAUSED:
@@ -172,9 +171,12 @@ class Command(BaseCommand):
         for line in csv_lines(job):
             self.stdout.write(line, ending="")
 
-    def _refused(self, refused: list[Refusal]) -> None:
+    def _name(self, refused: list[Refusal]) -> None:
         for refusal in refused:
             self.stderr.write(f"  #{refusal.letter_id}: {refusal.why}")
+
+    def _refused(self, refused: list[Refusal]) -> None:
+        self._name(refused)
         if refused:
             raise CommandError("Not all letters were changed; see above.")
 
