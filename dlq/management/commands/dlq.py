@@ -222,7 +222,11 @@ def _retry_arguments(parser: CommandParser) -> None:
 
 
 def _options(given: dict[str, Any]) -> Options:
-    named = {name: given[name] for name in Options.__struct_fields__ if given.get(name) not in (None, False)}
+    named = {
+        name: given[name]
+        for name in Options.__struct_fields__
+        if given.get(name) is not None and given[name] is not False
+    }
     return read_options(named)
 
 
