@@ -65,6 +65,15 @@ def digests_of(data: str | bytes) -> list[int] | None:
     return sorted(found) or None
 
 
+def digests_of_body(body: bytes) -> list[int] | None:
+    """The numbers to keep for a body that is no event: of its ``data`` where it has that, else of all."""
+    try:
+        envelope = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError):
+        return digests_of(body)
+    return digests_of(bytes(envelope[ROOT])) if ROOT in envelope else digests_of(body)
+
+
 def plain_values(value: Any) -> Iterator[tuple[str, str]]:
     """Paths and values as texts, the first `MOST_VALUES`."""
     left = MOST_VALUES

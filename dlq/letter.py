@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import structs
 
-from dlq.attributes import MOST_BYTES, digests_of
+from dlq.attributes import MOST_BYTES, digests_of, digests_of_body
 from dlq.fingerprint import Fingerprint, fingerprint
 from dlq.models import Reason
 from dlq.rules import Fields, fields
@@ -90,4 +90,4 @@ def _attributes(letter: NewLetter) -> list[int] | None:
     if letter.event:
         return digests_of(letter.event.data)
     body = letter.message.body
-    return digests_of(body) if len(body) <= MOST_BYTES and body[:1] in (b"{", b"[") else None
+    return digests_of_body(body) if len(body) <= MOST_BYTES and body[:1] in (b"{", b"[") else None

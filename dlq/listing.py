@@ -13,7 +13,7 @@ from dlq import searching
 from dlq.models import DeadLetter, Reason, Status
 
 # Traces of a group are counted in this many of its newest letters.
-COUNTED_FOR_TRACES = 300
+COUNTED_FOR_TRACES = 50
 # Beyond this, a page says "100+" instead of a number.
 MOST_NEWS = 100
 MOST_SENT = 1_000

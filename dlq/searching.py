@@ -10,7 +10,7 @@ from dlq.attributes import BadAttribute, read_attribute
 SEARCHED_LETTERS = 20_000
 MAX_FOUND = 2_000
 # The topics of a group are looked for in this many of its newest letters.
-LOOKED_AT_FOR_TOPIC = 200
+LOOKED_AT_FOR_TOPIC = 20
 
 
 def groups_by_words(words: str) -> list[int]:

@@ -27,7 +27,7 @@ from eventhub.events.queries import StoredEvent, events_by_correlation
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 
 LETTERS_A_PAGE = 50
-GROUPS_A_PAGE = 60
+GROUPS_A_PAGE = 30
 SPARK_HOURS = 24
 OTHERS_OF_THE_TRACE = 20
 TRACE_EXCERPT = 6

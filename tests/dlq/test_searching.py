@@ -72,6 +72,19 @@ def test_groups_are_found_by(five: None, wanted: dict[str, Any], count: int) -> 
     assert len(listing.groups(Filter(status="open", **wanted), 50)) == count
 
 
+def test_a_body_that_is_no_event_is_found_by_what_it_holds(shop: Source) -> None:
+    with transaction.atomic():
+        intake.record(
+            shop,
+            [
+                broken(1, body=b'{"event_type": "order.paid", "timestamp": "noon", "data": {"order_id": 7}}'),
+                broken(2, body=b'{"order": {"id": 7}}'),
+            ],
+        )
+    assert found(attribute="data.order_id = 7") == [1]
+    assert found(attribute="data.order.id = 7") == [2]
+
+
 PLAIN = st.one_of(
     st.text(max_size=20),
     st.integers(-(2**53), 2**53),
