@@ -152,6 +152,10 @@ class Account:
 
     def _refusal(self, error: boto.ClientError, queue: str, where: str) -> BrokerError:
         code, text = code_of(error), _sentence(error.response.get("Error", {}).get("Message", ""))
+        if error.operation_name == "AssumeRole":
+            return BrokerError(
+                f"The role {self._config.role_arn} cannot be assumed ({code}): {text} Check its trust."
+            )
         about = f"the queue {name_of(queue)!r}" if queue else "the queue"
         if code in NO_SUCH_QUEUE:
             region = self.client.meta.region_name

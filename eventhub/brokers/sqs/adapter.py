@@ -69,6 +69,8 @@ class Sqs:
         }
         self._pool = ThreadPoolExecutor(config.receivers, thread_name_prefix=f"sqs {source.name}")
         self._receiving: Receiving | None = None
+        # The largest message that a queue takes, by topic.
+        self._limits: dict[str, int] = {}
 
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
         """What the receivers have in their buffer; the first poll starts them. See Adapter.poll."""
@@ -99,7 +101,7 @@ class Sqs:
         for topic, numbered in by_topic.items():
             try:
                 url, limit = self._account.url_of(topic), self._largest(topic)
-            except NoSuchQueue as error:
+            except Unusable as error:
                 refused |= {index: str(error) for index, _ in numbered}
                 continue
             entries: list[Entry] = []
@@ -221,12 +223,15 @@ class Sqs:
 
     def _largest(self, topic: str) -> int:
         """How many bytes a message may have there; AWS's limit where these credentials may not ask."""
-        try:
-            return int(self._attributes(topic).get("MaximumMessageSize", MAX_BYTES))
-        except NoSuchQueue:
-            raise
-        except (BrokerError, ValueError):
-            return MAX_BYTES
+        if topic not in self._limits:
+            try:
+                told = self._attributes(topic).get("MaximumMessageSize", "")
+            except NoSuchQueue:
+                raise
+            except Unusable:
+                told = ""
+            self._limits[topic] = int(told) if told.isdigit() else MAX_BYTES
+        return self._limits[topic]
 
     def _attributes(self, queue: str) -> Mapping[str, str]:
         url = self._account.url_of(queue)

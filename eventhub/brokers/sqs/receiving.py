@@ -49,14 +49,14 @@ GIVE_BACK_S = 5.0
 
 
 class Held:
-    """A message in our hands: its newest receipt, and until when SQS hides it (on the monotonic clock)."""
+    """A message in our hands: its newest receipt, until when it is hidden (monotonic clock), and when it was sent."""
 
-    __slots__ = ("message", "receipt", "until")
+    __slots__ = ("receipt", "sent_at", "until")
 
-    def __init__(self, message: Message, receipt: str, until: float) -> None:
-        self.message = message
+    def __init__(self, receipt: str, until: float, sent_at: datetime | None) -> None:
         self.receipt = receipt
         self.until = until
+        self.sent_at = sent_at
 
 
 class Queue:
@@ -144,10 +144,8 @@ class Receiving:
     def oldest_sent_at(self, topic: str) -> datetime | None:
         """When the oldest message of this topic in our hands was sent; None when there is none."""
         with self._lock:
-            held = [
-                each.message for queue in self.queues if queue.topic == topic for each in queue.held.values()
-            ]
-        return min((message.timestamp for message in held if message.timestamp), default=None)
+            held = [each for queue in self.queues if queue.topic == topic for each in queue.held.values()]
+            return min((each.sent_at for each in held if each.sent_at), default=None)
 
     def problems(self) -> list[str]:
         """Why some queues cannot be read while others are."""
@@ -245,6 +243,10 @@ class Receiving:
             and self._buffered_bytes + expected * self._answer_bytes < BUFFER_BYTES
         )
 
+    def _may_be_more(self, queue: Queue) -> bool:
+        """Whether one receiver more may be of use."""
+        return queue.extras + 1 < self._receivers and not self._is_over() and self._is_room(is_extra=True)
+
     def _put(self, queue: Queue, messages: list[tuple[Message, str]]) -> None:
         until = monotonic() + self._visibility_timeout_s
         with self._lock:
@@ -255,19 +257,9 @@ class Receiving:
                 size = self._hold(queue, messages, until)
                 self._answer_bytes = max(size, 0.9 * self._answer_bytes)
                 queue.is_busy = len(messages) == BATCH
-                if (
-                    len(messages) * 2 >= BATCH
-                    and queue.extras + 1 < self._receivers
-                    and self._is_room(is_extra=True)
-                ):
+                if len(messages) * 2 >= BATCH and self._may_be_more(queue):
                     queue.extras += 1
-                    Thread(
-                        target=self._receive,
-                        args=(queue,),
-                        kwargs={"is_extra": True},
-                        name="sqs",
-                        daemon=True,
-                    ).start()
+                    self._start(self._receive, queue, is_extra=True)
             self._filled.notify_all()
         if is_closed and messages:
             give_back(self._account, queue, [receipt for _, receipt in messages])
@@ -279,7 +271,7 @@ class Receiving:
                 # It came once more while it is in work: its newest receipt is the one that counts.
                 known.receipt, known.until = receipt, until
                 continue
-            queue.held[message.offset] = Held(message, receipt, until)
+            queue.held[message.offset] = Held(receipt, until, message.timestamp)
             self._buffer.append(message)
             size += len(message.body)
         self._buffered_bytes += size

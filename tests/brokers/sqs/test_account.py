@@ -18,6 +18,8 @@ from tests.brokers.sqs.door import refusal
 
 pytestmark = pytest.mark.integration
 
+KEYS = {"access_key_id": "AKID", "secret_access_key": "s", "region": "eu-central-1"}
+
 
 @pytest.fixture(autouse=True)
 def _nothing_in_the_environment(monkeypatch, tmp_path):
@@ -153,6 +155,21 @@ def test_a_role_is_assumed_with_the_keys_there_are(name, door, aws, monkeypatch)
     assert (request["RoleSessionName"], request["ExternalId"]) == (["eventhub"], ["shop"])
 
 
+def test_a_role_that_may_not_be_assumed_is_named(name, door, aws, monkeypatch):
+    url, answers, _ = aws
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+    answers["/"] = (
+        403,
+        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+        "<Code>AccessDenied</Code><Message>User: arn:aws:iam::1:user/a is not authorized</Message></Error>"
+        "</ErrorResponse>",
+    )
+    with pytest.raises(
+        BrokerError, match=r"role arn:aws:iam::1:role/b cannot be assumed \(AccessDenied\): User"
+    ):
+        asked(door, name, **KEYS, role_arn="arn:aws:iam::1:role/b")
+
+
 def test_a_server_that_asks_for_no_credentials_gets_none(name, door):
     assert asked(door, name) is None
 
@@ -168,9 +185,6 @@ def test_region_and_server_are_taken_from_the_address_of_a_queue(queue, door, cl
     adapter.close()
     assert account._region_of(["https://sqs.eu-west-1.amazonaws.com/123456789012/orders"]) == "eu-west-1"
     assert account._endpoint_of(["https://sqs.eu-west-1.amazonaws.com/123456789012/orders"]) is None
-
-
-KEYS = {"access_key_id": "AKID", "secret_access_key": "s", "region": "eu-central-1"}
 
 
 @pytest.mark.parametrize(

@@ -490,6 +490,22 @@ def test_what_cannot_be_sent_is_refused_by_its_place_and_the_rest_is_out(client,
     assert sorted(bodies(poll_all(adapter, 2))) == ["1", "4"]
 
 
+def test_a_queue_that_may_not_be_written_to_refuses_its_messages_alone(queue, reader, door):
+    name, closed = queue(), queue()
+    adapter = reader(name, endpoint_url=door.url)
+
+    def deny(operation, request):
+        is_closed = closed in request.get("QueueUrl", "")
+        return refusal("AccessDeniedException") if operation == "SendMessageBatch" and is_closed else None
+
+    door.answer = deny
+    with pytest.raises(Refused) as refused:
+        adapter.publish([OutgoingMessage(b"1", closed), OutgoingMessage(b"2", name)])
+    assert list(refused.value.reasons) == [0]
+    assert f"denies access to the queue '{closed}'" in refused.value.reasons[0]
+    assert bodies(poll_all(adapter, 1)) == ["2"]
+
+
 def test_a_connection_that_breaks_while_sending_leaves_the_outcome_open(queue, reader, door):
     name = queue()
     adapter = reader(name, endpoint_url=door.url)
