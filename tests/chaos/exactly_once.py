@@ -108,10 +108,19 @@ def events_numbered(start: int, count: int) -> Iterator[bytes]:
         yield json.dumps(event).encode()
 
 
-def run(broker: Broker, *, events: int, kills: int, batch_size: int, alive_s: float) -> Story:
+def run(
+    broker: Broker,
+    *,
+    events: int,
+    kills: int,
+    batch_size: int,
+    alive_s: float,
+    slowest_per_s: int = 2_000,
+) -> Story:
     """Fill, kill the worker `kills` times, restart the broker and PostgreSQL under a running worker, count.
 
-    A worker is killed at a random moment up to `alive_s` after it began to store.
+    A worker is killed at a random moment up to `alive_s` after it began to store. `slowest_per_s` is how many events a
+    second it stores at least on a busy machine: nobody waits for ever.
     """
     story = Story(events)
     moments = random.Random()
@@ -141,7 +150,7 @@ def run(broker: Broker, *, events: int, kills: int, batch_size: int, alive_s: fl
             worker.wait_until(lambda: database.stored() > before or database.stored() == events)
             story.steps.append(f"{database.stored():,} stored after the broker's restart")
             database.restart()
-            worker.wait_until(lambda: database.stored() >= events, timeout_s=60 + events / 2_000)
+            worker.wait_until(lambda: database.stored() >= events, timeout_s=60 + events / slowest_per_s)
             # Whatever would still come twice has the time to.
             worker.wait_until(database.has_settled)
             assert worker.stop() == 0

@@ -198,7 +198,7 @@ def code_of(error: boto.ClientError) -> str:
 
 
 def _sentence(said: object) -> str:
-    text = str(said).rstrip(". ")
+    text = str(said).rstrip(".! ")
     return f"{text}." if text else ""
 
 

@@ -109,6 +109,7 @@ class Receiving:
         self._error: Exception | None = None
         self._ending = Event()
         self._is_closed = False
+        self._silent_until = 0.0
         for queue in queues:
             self._start(self._receive, queue)
         self._start(self._keep_hidden)
@@ -321,7 +322,9 @@ class Receiving:
             receipts = [each.receipt for each in held]
             failed = set_visibility(self._account, queue, receipts, self._visibility_timeout_s)
         except Exception as error:  # noqa: BLE001 - tried again soon; at worst the messages come again
-            log.warning("messages of %s could not be kept hidden: %s", queue.topic, error)
+            if monotonic() > self._silent_until:  # once for all the parts
+                self._silent_until = monotonic() + UNUSABLE_PAUSE_S
+                log.warning("messages of %s could not be kept hidden: %s", queue.topic, error)
             failed = dict.fromkeys(range(len(held)), False)
         for n, is_final in failed.items():
             # A receipt that SQS does not know any more: acknowledged just now, or the message comes again.
