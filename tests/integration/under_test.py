@@ -41,8 +41,6 @@ class UnderTest:
     refuses_unknown_topics: ClassVar[bool] = True
     # Whether a peek can begin at the end; a queue only has a beginning.
     knows_the_newest: ClassVar[bool] = True
-    # Whether there is something to peek at only once the tap's queue was made.
-    peeks_only_when_tapped: ClassVar[bool] = False
     # The largest body that the broker takes as it is set up here.
     largest_body: ClassVar[int] = 900_000
     # Part of the config that leads to a port where nobody listens.

@@ -109,17 +109,25 @@ def _own_lag(tap: Tap, connection: Any) -> Lag:
         if not tap.is_own:
             raise
         return Lag(topic=tap.topic, group=tap.queue, messages=0, pending=0, consumers=0)
-    waiting = _stream_lag(tap) if tap.is_stream else found.message_count
-    return Lag(topic=tap.topic, group=tap.queue, messages=waiting, consumers=found.consumer_count)
+    if tap.is_stream:
+        return _stream_lag(tap, found.consumer_count)
+    return Lag(topic=tap.topic, group=tap.queue, messages=found.message_count, consumers=found.consumer_count)
 
 
-def _stream_lag(tap: Tap) -> int | None:
-    """How far the end of the stream is from what was stored; None when nothing was stored yet."""
+def _stream_lag(tap: Tap, consumers: int) -> Lag:
+    """How far the end of the stream is from what was stored; unknown when nothing was stored yet."""
     read = ReadPosition.objects.filter(source_id=tap.source.pk, queue=tap.queue).first()
     if read is None:
-        return None
+        return Lag(topic=tap.topic, group=tap.queue, messages=None, consumers=consumers)
     last = _end(tap)
-    return 0 if last is None else max(0, last - read.offset)
+    return Lag(
+        topic=tap.topic,
+        group=tap.queue,
+        messages=0 if last is None else max(0, last - read.offset),
+        consumers=consumers,
+        position=str(read.offset),
+        end="" if last is None else str(last),
+    )
 
 
 def _end(tap: Tap) -> int | None:

@@ -50,6 +50,8 @@ def test_the_position_goes_no_further_than_what_is_acknowledged_without_a_gap(ra
     assert not ReadPosition.objects.exists()
     adapter.acknowledge(taken[:10])
     assert ReadPosition.objects.get().offset == 19
+    [lag] = adapter.lag()
+    assert (lag.messages, lag.position, lag.end) == (10, "19", "29")
 
 
 def test_reading_goes_on_beyond_the_prefetch(rabbit, reader, source):

@@ -1,0 +1,19 @@
+from eventhub.sources.layout import Ask, Layout, Part
+
+OUTBOX = Layout(
+    icon="database",
+    sentence="What applications on this database publish in their own transactions.",
+    parts=(
+        Part(
+            title="What",
+            asks=(
+                Ask(
+                    field="topics",
+                    label="Topics",
+                    widget="lines",
+                    help="One a line. Left empty, all of them.",
+                ),
+            ),
+        ),
+    ),
+)
