@@ -18,6 +18,8 @@ from eventhub.brokers.models import Source
 from eventhub.events.message import Message, OutgoingMessage
 
 TIMEOUT_S = 8.0
+# Of which an adapter waits so long for messages.
+PEEK_S = 4.0
 # How many topics or queues are asked for one by one.
 MOST_PLACES = 20
 CONSUMER = "eventhub-test"
@@ -44,15 +46,20 @@ class Peeked(msgspec.Struct, frozen=True):
     failure: Failure | None = None
 
 
-def try_connection(source: Source, timeout_s: float = TIMEOUT_S) -> Report:
-    """Connect to the broker of `source`, which need not be saved, and ask what waits there. Reads no message."""
+def try_connection(source: Source, timeout_s: float | None = None) -> Report:
+    """Connect to the broker of `source`, which need not be saved, and ask what waits there. Reads no message.
+
+    Gives up after `timeout_s`, TIMEOUT_S if that is left out.
+    """
     if not is_polled(source):
         return Report(
             True, f"{source.name} is written to by POST /api/events: there is nothing to connect to."
         )
     started = monotonic()
     try:
-        lags, notes = _ask(source, lambda adapter: (adapter.lag(), _notes(source, adapter)), timeout_s)
+        lags, notes = _ask(
+            source, lambda adapter: (adapter.lag(), _notes(source, adapter)), timeout_s or TIMEOUT_S
+        )
     except Exception as error:  # noqa: BLE001 - what an adapter did not foresee is what the person wants to read
         failure = explain(error)
         return Report(False, failure.text, failure.problem, failure.advice)
@@ -60,14 +67,12 @@ def try_connection(source: Source, timeout_s: float = TIMEOUT_S) -> Report:
     return Report(True, f"The broker answered in {took_ms} ms. {_say(source, lags)}", notes=notes)
 
 
-def peek(source: Source, max_messages: int = 10, timeout_s: float = TIMEOUT_S) -> Peeked:
-    """The newest messages of `source`, which need not be saved. No reader loses any."""
+def peek(source: Source, max_messages: int = 10) -> Peeked:
+    """The newest messages of `source`, which need not be saved. No reader loses any. Gives up after TIMEOUT_S."""
     if not is_polled(source):
         return Peeked()
     try:
-        return Peeked(
-            tuple(_ask(source, lambda adapter: adapter.peek(max_messages, timeout_s / 2), timeout_s))
-        )
+        return Peeked(tuple(_ask(source, lambda adapter: adapter.peek(max_messages, PEEK_S), TIMEOUT_S)))
     except Exception as error:  # noqa: BLE001 - as above
         return Peeked(failure=explain(error))
 

@@ -9,6 +9,12 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other tests answers late; what it answers is what is tested."""
+    monkeypatch.setattr("eventhub.brokers.trying.TIMEOUT_S", 60.0)
+
+
 @pytest.fixture
 def staff(client: Client) -> Client:
     """Someone who may add and change sources, and no more."""
