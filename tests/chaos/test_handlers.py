@@ -40,6 +40,7 @@ def test_500_000_deliveries_take_effect_exactly_once(tmp_path):
             if time.monotonic() > kill_at and (poured < EVENTS or waiting > 2_000):
                 storm.kill_something()
                 kill_at = time.monotonic() + choice.uniform(*KILL_EVERY_S)
+            storm.tend()
             time.sleep(0.2)
         seconds = time.monotonic() - began
         storm.check()

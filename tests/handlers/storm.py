@@ -101,7 +101,7 @@ class Storm:
 
     def kill_something(self) -> None:
         """kill -9 of one process of a worker's pool, or of a whole worker, which is started anew."""
-        alive = [process for process in self._processes if process.poll() is None]
+        alive = self.tend()
         victim = self._choice.choice(alive)
         children = psutil.Process(victim.pid).children()
         self.mid_work += in_hand() > 0
@@ -111,7 +111,13 @@ class Storm:
             return
         os.killpg(victim.pid, signal.SIGKILL)
         victim.wait()
-        self._start_worker()
+        self.tend()
+
+    def tend(self) -> "list[subprocess.Popen[bytes]]":
+        """Start anew what ended by itself, as a supervisor does: Celery gives up when its pool dies while it starts."""
+        for _ in range(self.workers - sum(process.poll() is None for process in self._processes)):
+            self._start_worker()
+        return [process for process in self._processes if process.poll() is None]
 
     def flush_redis(self) -> None:
         """Everything Redis knows is gone: tasks, queues, what was unacknowledged."""

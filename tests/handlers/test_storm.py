@@ -26,7 +26,7 @@ def test_5_000_deliveries_with_killed_workers_and_a_flushed_redis_take_effect_ex
             if kill == KILLS // 2:
                 storm.flush_redis()
             time.sleep(0.2)
-        storm.wait_for(lambda: not storms.waiting(), 90)
+        storm.wait_for(lambda: storm.tend() and not storms.waiting(), 90)
         storm.check()
         assert storm.mid_work, "no kill hit a delivery in hand; the test showed nothing"
     finally:
