@@ -175,11 +175,7 @@ CELERY_BEAT_SCHEDULE = {
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
     "drive-retry-jobs": {"task": "dlq.drive_jobs", "schedule": 2.0, "options": {"expires": 2}},
-    "sweep-handlers": {
-        "task": "handlers.sweep",
-        "schedule": 1.0,
-        "options": {"queue": "handlers", "expires": 2},
-    },
+    "sweep-handlers": {"task": "handlers.sweep", "schedule": 1.0, "options": {"expires": 2}},
     "settle-group-rules": {"task": "dlq.settle_rules", "schedule": 5.0, "options": {"expires": 5}},
     "drop-old-dead-letters": {"task": "dlq.drop_old", "schedule": 3600.0},
     "merge-dead-letter-counts": {"task": "dlq.merge_counts", "schedule": 60.0, "options": {"expires": 60}},

@@ -11,6 +11,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from eventhub.handlers import registry
+from eventhub.handlers.registry import Subscription
 
 log = logging.getLogger(__name__)
 
@@ -30,24 +31,26 @@ def wake(waiting: Mapping[str, int]) -> None:
     """Tell workers that so many deliveries wait, by handler's name. Never raises."""
     subscriptions = registry.subscriptions()
     for name, count in waiting.items():
-        subscription = subscriptions.get(name)
-        if subscription is None:
-            continue
-        workers = min(
-            -(-count // DELIVERIES_A_WORKER), subscription.concurrency or MOST_WORKERS, MOST_WORKERS
-        )
-        for _ in range(workers):
-            if not _sent(name, subscription.timeout_s):
-                return
+        if (subscription := subscriptions.get(name)) and not send(
+            subscription, workers_for(subscription, count)
+        ):
+            return
+
+
+def workers_for(subscription: Subscription, waiting: int) -> int:
+    """How many workers so many deliveries are worth."""
+    return min(-(-waiting // DELIVERIES_A_WORKER), subscription.concurrency or MOST_WORKERS, MOST_WORKERS)
+
+
+def send(subscription: Subscription, workers: int) -> bool:
+    """Wake so many workers for a handler; false when they cannot be reached."""
+    longest_s = max(int(settings.CELERY_TASK_TIME_LIMIT), ceil(subscription.timeout_s) + GRACE_S)
+    return all(_send(RUN, (subscription.name,), longest_s) for _ in range(workers))
 
 
 def wake_replays() -> None:
     """Tell a worker that there is a replay to carry on. Never raises."""
     _send(REPLAY, (), int(settings.CELERY_TASK_TIME_LIMIT))
-
-
-def _sent(name: str, timeout_s: float) -> bool:
-    return _send(RUN, (name,), max(int(settings.CELERY_TASK_TIME_LIMIT), ceil(timeout_s) + GRACE_S))
 
 
 def _send(task: str, arguments: tuple[str, ...], longest_s: int) -> bool:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dlq.models import DeadLetter
 from eventhub.access.audit import actor_of
 from eventhub.brokers.adapter import is_polled
-from eventhub.brokers.models import Source
+from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.secrets import keeping
 from eventhub.events.models import Event
 from eventhub.pages.ranges import TimeRange, time_range
@@ -45,6 +45,8 @@ def sources(request: HttpRequest) -> HttpResponse:
 def source(request: HttpRequest, name: str) -> HttpResponse:
     """One source; as a partial, everything on it that changes."""
     found = get_object_or_404(Source, name=name)
+    if found.kind == Kind.HANDLERS:  # nothing is read from it: it stands for the handlers' dead letters
+        return redirect("handlers")
     template = "monitoring/_source.html" if _is_partial(request) else "monitoring/source.html"
     return render(request, template, _about(request, found))
 

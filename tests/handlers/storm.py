@@ -81,7 +81,7 @@ class Storm:
         number = len(self._processes) + 1
         self._processes.append(
             self._celery(
-                "worker", "--concurrency", "2", "--queues", "handlers", "--hostname", f"storm{number}@%h",
+                "worker", "--concurrency", "2", "--queues", "handlers,tasks", "--hostname", f"storm{number}@%h",
             )
         )  # fmt: skip
 

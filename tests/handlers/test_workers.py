@@ -11,10 +11,10 @@ from django.db import connection
 from django.utils import timezone
 
 from dlq.models import DeadLetter
-from eventhub.handlers import Retry, claiming, pruning, running, sweeping, waking
+from eventhub.handlers import Retry, claiming, pruning, registry, running, sweeping, waking
 from eventhub.handlers.models import Attempt, Delivery, Handler
 from eventhub.handlers.slots import slot
-from tests.handlers.conftest import placed
+from tests.handlers.conftest import START, placed
 
 
 def lose(name, limit=50):
@@ -222,9 +222,14 @@ def test_the_sweep_finds_what_nobody_was_told_of(hub, handles, monkeypatch):
     def idle(event): ...
 
     hub.take(*[placed(n) for n in range(3)])
-    told = {}
-    monkeypatch.setattr(waking, "wake", told.update)
-    assert sweeping.sweep() == {"ship": 3} == told
+    told = []
+    monkeypatch.setattr(waking, "send", lambda subscription, workers: told.append(subscription.name) or True)
+    assert sweeping.sweep() == {"ship": 1}
+    assert told == ["ship"]
+    # Nobody takes them, for minutes: tasks for workers that are not there must not pile up.
+    later = timezone.now() + timedelta(minutes=5)
+    swept = [sweeping.sweep(later + timedelta(seconds=second)) for second in range(60)]
+    assert 0 < sum(map(bool, swept)) <= 6
     Handler.objects.filter(name="ship").update(paused=True)
     assert sweeping.sweep() == {}
 
@@ -279,3 +284,16 @@ def test_old_attempts_are_dropped_and_deliveries_stay_as_long_as_their_events(hu
     assert pruning.prune(now + timedelta(days=80)) == 0
     assert pruning.prune(now + timedelta(days=92)) == 2
     assert Delivery.objects.get().event_id == "evt-3"  # it waits
+
+
+def test_as_many_workers_are_woken_as_the_work_is_worth_less_those_at_work(handles):
+    handles("order.placed", name="many")(lambda event: None)
+    handles("order.placed", name="few", concurrency=2)(lambda event: None)
+    many, few = registry.subscriptions()["many"], registry.subscriptions()["few"]
+
+    def missing(subscription, free, in_hand):
+        return sweeping.workers_missing(subscription, sweeping.Due("", free, START, in_hand))
+
+    assert [missing(many, free, 0) for free in (1, 500, 501, 10_000)] == [1, 1, 2, 8]
+    assert [missing(many, 10_000, in_hand) for in_hand in (1, 50, 51, 1_000)] == [7, 7, 6, 1]
+    assert [missing(few, 10_000, in_hand) for in_hand in (0, 50, 100)] == [2, 1, 1]
