@@ -15,6 +15,7 @@ PAGES = (
     "/sources/add/",
     "/sources/add/kafka/",
     "/sources/shop/edit/",
+    "/handlers/",
     "/event-types/",
     "/admin/",
 )
@@ -23,6 +24,7 @@ DETAILS = {
     "trace": ("/traces/", r"^/traces/[^/?]+/$"),
     "dead letter": ("/dead-letters/", r"^/dead-letters/\d+/$"),
     "source": ("/sources/", r"^/sources/[^/?]+/$"),
+    "handler": ("/handlers/", r"^/handlers/[^/?]+/$"),
     "event type": ("/event-types/", r"^/event-types/[^/?]+/$"),
 }
 WINDOWS = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")]
