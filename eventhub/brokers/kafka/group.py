@@ -60,8 +60,9 @@ PROMISES: dict[str, Any] = {
 }
 LOOK_FOR_TOPICS_EVERY_S = 3.0
 LOOK_TIMEOUT_S = 2.0
-# How long brokers may be away, once they were there, before the loop is told and begins again.
-PATIENCE_S = 10.0
+# How long brokers may be away, once they were there, before the loop has to begin again. Until then it is told, and
+# what it stores meanwhile is committed when they are back, instead of being read again.
+PATIENCE_S = 60.0
 NOTE_FOR_S = 60.0
 # A commit that fails so was overtaken by a rebalance; whoever reads the partition next reads from the commit before.
 OVERTAKEN = {
