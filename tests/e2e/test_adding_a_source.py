@@ -72,8 +72,8 @@ def test_foreign_messages_are_tested_previewed_mapped_and_become_events(open_win
     expect(first.locator(".reading-sides")).to_contain_text("legacy-app")
 
     page.get_by_role("button", name="Save").last.click()
-    expect(page).to_have_url(re.compile(rf"/sources/{legacy}/$"))
-    expect(page.locator("#toasts")).to_contain_text("is saved")
+    expect(page).to_have_url(re.compile(rf"/sources/{legacy}/$"), timeout=30_000)
+    expect(page.locator("#toasts")).to_contain_text("is saved", timeout=30_000)
     expect(page.locator("#source")).to_contain_text("running", timeout=30_000)
     page.reload()
     expect(page.get_by_role("link", name="order-paid").first).to_be_visible(timeout=30_000)
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays_the_password_too(open_wi
     expect(alert).to_contain_text("unknown host", timeout=20_000)
     expect(page.get_by_label("Password")).to_have_value("geheim-geheim")
     page.get_by_role("button", name="Save it without a working connection").click()
-    expect(page).to_have_url(re.compile(r"/sources/nowhere/$"))
+    expect(page).to_have_url(re.compile(r"/sources/nowhere/$"), timeout=30_000)
     expect(page.locator("#source")).to_contain_text("unknown host", timeout=40_000)
     assert "geheim-geheim" not in page.content()
 
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays_the_password_too(open_wi
     expect(page.get_by_label("Password")).to_be_focused()
     page.get_by_label("Enabled").uncheck()
     page.get_by_role("button", name="Save").last.click()
-    expect(page).to_have_url(re.compile(r"/sources/nowhere/$"))
+    expect(page).to_have_url(re.compile(r"/sources/nowhere/$"), timeout=30_000)
 
 
 def test_without_scripts_a_source_can_be_tested_and_added(browser, product, login_state):
@@ -139,5 +139,5 @@ def test_without_scripts_a_source_can_be_tested_and_added(browser, product, logi
     expect(page.locator("#test")).to_contain_text("The broker answered in")
     expect(page.get_by_label("Topics")).to_have_value("nothing.here")
     page.get_by_role("button", name="Save").last.click()
-    expect(page).to_have_url(re.compile(r"/sources/plain-outbox/$"))
+    expect(page).to_have_url(re.compile(r"/sources/plain-outbox/$"), timeout=30_000)
     context.close()
