@@ -8,6 +8,7 @@ from typing import Any
 from amqp import spec
 
 from eventhub.brokers.rabbitmq.acknowledging import Outstanding
+from eventhub.brokers.rabbitmq.connection import CLOSE_TIMEOUT_S, say_goodbye
 from eventhub.brokers.rabbitmq.frames import Delivery, FrameReader
 
 # How many messages a batch holds is bounded by their size, too.
@@ -17,7 +18,6 @@ PREFETCH_BYTES = 2 * BATCH_BYTES
 FIRST_PREFETCH = 500
 # A flowing queue comes in small pieces: this long after one, another belongs to the same batch.
 LINGER_S = 0.005
-CLOSE_TIMEOUT_S = 5.0
 # While one consumer follows another, a read looks this often whether it can begin.
 CHANGING_LOOK_S = 0.01
 
@@ -93,8 +93,7 @@ class Consumer:
     def close(self) -> None:
         """Say goodbye, so that what was acknowledged is handled, and let go. Never raises."""
         with suppress(Exception):
-            self._connection.is_closing = True
-            self._connection.send_method(spec.Connection.Close, "BsBB", (0, "", 0, 0))
+            say_goodbye(self._connection)
             deadline = monotonic() + CLOSE_TIMEOUT_S
             while self._connection.connected and (left_s := deadline - monotonic()) > 0:
                 self._reader.read(self._max_prefetch, BATCH_BYTES, left_s, 0)

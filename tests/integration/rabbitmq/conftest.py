@@ -12,6 +12,7 @@ import pytest
 
 from eventhub.brokers.adapter import open_adapter
 from eventhub.brokers.models import Kind, Source
+from eventhub.events.message import OutgoingMessage
 
 
 class Rabbit:
@@ -98,8 +99,29 @@ class Rabbit:
         return json.loads(text) if text else None
 
     def close(self):
+        """Let go of the connection, whatever became of it; the next question makes a new one."""
         if self._connection is not None:
             self._connection.collect()
+            self._connection = None
+
+
+def events(start, stop, **more):
+    """Events with ids of their own, one for each number."""
+    for number in range(start, stop):
+        event = {"event_id": f"e-{number}", "event_type": "order.placed", "timestamp": "2026-11-25T10:00:00Z"}
+        yield json.dumps(event | {"data": {"n": number}} | more).encode()
+
+
+def fill(adapter, bodies, queue="work"):
+    adapter.publish([OutgoingMessage(body, queue) for body in bodies])
+
+
+def wait(condition, runner, timeout_s=60):
+    """Until it holds, while the loop of a source runs."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, runner.last_error
+        time.sleep(0.1)
 
 
 def basic(user, password):
@@ -163,3 +185,14 @@ def take(adapter, count, timeout_s=20):
 
 def bodies(messages):
     return [message.body for message in messages]
+
+
+def sent_again(message, **changes):
+    """A message as the dead-letter tools send it: with the bytes, headers and properties that were read."""
+    return OutgoingMessage(
+        message.body,
+        message.topic,
+        message.header_pairs(),
+        message.key,
+        properties={**message.properties, **changes},
+    )

@@ -7,18 +7,7 @@ import pytest
 
 from eventhub.brokers.adapter import BrokerError, Refused
 from eventhub.events.message import OutgoingMessage
-from tests.integration.rabbitmq.conftest import bodies, take
-
-
-def sent_again(message, **changes):
-    """A message as the dead-letter tools send it: the bytes, headers and properties that were read."""
-    return OutgoingMessage(
-        message.body,
-        changes.pop("topic", message.topic),
-        message.header_pairs(),
-        message.key,
-        properties={**message.properties, **changes},
-    )
+from tests.integration.rabbitmq.conftest import bodies, sent_again, take
 
 
 def test_what_was_read_is_sent_again_with_its_types_and_properties(rabbit, reader, source):
