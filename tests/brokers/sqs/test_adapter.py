@@ -341,6 +341,7 @@ def test_what_is_in_work_stays_hidden_however_long_it_takes_polled_or_not(client
     send(client, name, *(str(n) for n in range(15)))
     slow = with_visibility(reader(name), 2)
     got = slow.poll(5, 5)
+    wait_for(lambda: counts(client, name) == (0, 15))  # its receivers hold them all, polled or not
     other = reader(name)
     for _ in range(5):
         assert other.poll(10, 1.0) == []
