@@ -12,6 +12,7 @@ from benchmarks import (
     ingest_redis,
     ingest_sqs,
     retry_kafka,
+    retry_rabbitmq,
 )
 
 BENCHMARKS = {
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "dlq-intake": dlq_intake.run,
     "dlq-list": dlq_list.run,
     "retry-kafka": retry_kafka.run,
+    "retry-rabbitmq": retry_rabbitmq.run,
 }
 
 
