@@ -1,9 +1,10 @@
+import time
 from collections.abc import Iterable
 from itertools import islice
 
 import kombu
 
-from eventhub.brokers.adapter import open_adapter
+from eventhub.brokers.adapter import Refused, open_adapter
 from eventhub.brokers.models import Source
 from eventhub.brokers.rabbitmq.tap import Tap
 from eventhub.events.message import OutgoingMessage
@@ -37,7 +38,16 @@ class RabbitmqInChaos:
         filler = open_adapter(Source(name="chaos", kind="rabbitmq", config=self.config), "filler")
         bodies = iter(bodies)
         while part := [OutgoingMessage(body, "", properties=place) for body in islice(bodies, AT_ONCE)]:
-            filler.publish(part)
+            # A queue that is still starting after a restart takes nothing, and its messages come back: send them again.
+            for _ in range(60):
+                try:
+                    filler.publish(part)
+                    break
+                except Refused as refused:
+                    part = [part[index] for index in sorted(refused.reasons)]
+                    time.sleep(0.5)
+            else:
+                raise AssertionError("the broker takes no messages")
         filler.close()
 
     def restart(self) -> None:
