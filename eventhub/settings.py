@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "monitoring.rollups",
     "dlq",
     "eventhub.handlers",
+    "eventhub.sourcing",
     "eventhub.traces",
     "monitoring",
     "eventhub.ingest",

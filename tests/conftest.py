@@ -56,6 +56,7 @@ SLOW = {
     "monitoring/test_live.py",
     "running/test_checks.py",
     "running/test_supervisor.py",
+    "sourcing/test_crowd.py",
     "sqs/test_account.py",
     "sqs/test_adapter.py",
 }

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from eventhub.brokers.models import Source
 from eventhub.brokers.secrets.scrubbing import scrub
 from eventhub.events.message import Message, OutgoingMessage
+
+if TYPE_CHECKING:  # the outbox's relay publishes in projects that have no sources
+    from eventhub.brokers.models import Source
 
 
 class BrokerError(Exception):
@@ -68,7 +70,7 @@ class Place(msgspec.Struct, frozen=True):
 class Adapter(Protocol):
     """One connection to one broker for one Source. Not shared between threads."""
 
-    def __init__(self, source: Source, consumer: str) -> None:
+    def __init__(self, source: "Source", consumer: str) -> None:
         """`consumer` names this reader to the broker; the same name gets back what it left unacknowledged."""
 
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
@@ -140,12 +142,12 @@ def adapter_class(kind: str) -> Any:
         raise BadConfig(f"No adapter for broker kind {kind!r}. Known kinds: {known}.") from None
 
 
-def is_polled(source: Source) -> bool:
+def is_polled(source: "Source") -> bool:
     """Whether a worker loop reads this source; what is sent over HTTP comes by itself."""
     return source.kind in settings.BROKER_ADAPTERS
 
 
-def open_adapter(source: Source, consumer: str = "eventhub") -> Adapter:
+def open_adapter(source: "Source", consumer: str = "eventhub") -> Adapter:
     """Connect to the broker of `source`. Raises BrokerError."""
     adapter: Adapter = adapter_class(source.kind)(source, consumer)
     return adapter

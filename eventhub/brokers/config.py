@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
@@ -18,8 +18,10 @@ from eventhub.brokers.configs import (
     RedisConfig,
     SqsConfig,
 )
-from eventhub.brokers.models import Source
 from eventhub.brokers.secrets import keeping, keys
+
+if TYPE_CHECKING:  # the outbox's relay publishes in projects that have no sources
+    from eventhub.brokers.models import Source
 
 __all__ = [
     "HttpConfig",
@@ -40,10 +42,10 @@ C = TypeVar("C", bound=Config)
 
 
 @overload
-def read_config(source: Source) -> Config: ...
+def read_config(source: "Source") -> Config: ...
 @overload
-def read_config(source: Source, expected: type[C]) -> C: ...
-def read_config(source: Source, expected: type[C] | None = None) -> Config | C:
+def read_config(source: "Source", expected: type[C]) -> C: ...
+def read_config(source: "Source", expected: type[C] | None = None) -> Config | C:
     """The checked config of `source` with its secrets; `expected` is for callers that want the type of its kind.
 
     Raises BadConfig, which names the key and what it should hold.
@@ -57,7 +59,7 @@ def read_config(source: Source, expected: type[C] | None = None) -> Config | C:
     return config
 
 
-def _whole(source: Source) -> Any:
+def _whole(source: "Source") -> Any:
     try:
         return keeping.whole_config(source)
     except keys.Unreadable:
@@ -83,7 +85,7 @@ def parse_config(kind: str, value: Any) -> Config:
         raise BadConfig(str(error.__cause__) if own else _explain(struct, str(error))) from error
 
 
-def reads(source: Source) -> list[str]:
+def reads(source: "Source") -> list[str]:
     """The names of what `source` reads, for people; none when its config cannot be used."""
     try:
         return parse_config(source.kind, source.config).reads()

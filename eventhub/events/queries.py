@@ -85,6 +85,11 @@ _LISTED = f"""{_ENVELOPE}, CASE WHEN data IS NULL THEN 'null'
     metadata::text, {_PLACE}"""
 
 
+def whole_events(rest: str, values: Sequence[Any]) -> list[StoredEvent]:
+    """Whole events; `rest` is the statement's text behind ``FROM events_event``, and names the index it walks."""
+    return _select(f"SELECT {_WHOLE} FROM events_event {rest}", values)
+
+
 def events_by_id(event_id: str, limit: int = 20) -> list[StoredEvent]:
     """Every event stored under this id, the oldest first. More than one: the same id came with other times."""
     # Index events_event_once (event_id, occurred_at), in its order.

@@ -6,6 +6,7 @@ A message's properties: ``tombstone`` where it came without a value.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from eventhub.brokers.adapter import BrokerError, Lag, Place
 from eventhub.brokers.config import KafkaConfig, read_config
@@ -14,13 +15,15 @@ from eventhub.brokers.kafka.group import Member
 from eventhub.brokers.kafka.lag import lags
 from eventhub.brokers.kafka.publishing import Publisher
 from eventhub.brokers.kafka.spans import SpanReader, newest
-from eventhub.brokers.models import Source
 from eventhub.events.message import Message, OutgoingMessage
+
+if TYPE_CHECKING:  # the outbox's relay publishes in projects that have no sources
+    from eventhub.brokers.models import Source
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def group_of(config: KafkaConfig, source: Source) -> str:
+def group_of(config: KafkaConfig, source: "Source") -> str:
     """The consumer group that reads `source`."""
     return config.group or f"eventhub.{source.name}"
 
@@ -28,7 +31,7 @@ def group_of(config: KafkaConfig, source: Source) -> str:
 class Kafka:
     """One reader of the topics of a Source, and what else is to be done with them. Delivery is at least once."""
 
-    def __init__(self, source: Source, consumer: str) -> None:
+    def __init__(self, source: "Source", consumer: str) -> None:
         self._config = read_config(source, KafkaConfig)
         self._source = source
         self._consumer = consumer

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 import amqp
 import psycopg
 
 from eventhub.brokers.adapter import BrokerError, Lag, Place, Refused
-from eventhub.brokers.models import Source
 from eventhub.brokers.rabbitmq import asking
 from eventhub.brokers.rabbitmq import connection as connections
 from eventhub.brokers.rabbitmq.consuming import Consumer
@@ -18,6 +18,9 @@ from eventhub.brokers.rabbitmq.publishing import Publisher, Routed
 from eventhub.brokers.rabbitmq.stream import StreamPosition
 from eventhub.brokers.rabbitmq.tap import Tap
 from eventhub.events.message import Message, OutgoingMessage
+
+if TYPE_CHECKING:  # the outbox's relay publishes in projects that have no sources
+    from eventhub.brokers.models import Source
 
 
 class RabbitMQ:
@@ -28,7 +31,7 @@ class RabbitMQ:
         "it as a delivery."
     )
 
-    def __init__(self, source: Source, consumer: str) -> None:
+    def __init__(self, source: "Source", consumer: str) -> None:
         self._tap = Tap(source, consumer)
         self._make = Maker(self._tap)
         self._consumer: Consumer | None = None

@@ -13,7 +13,6 @@ import amqp
 import msgspec
 
 from eventhub.brokers.adapter import BadConfig, Lag, Place
-from eventhub.brokers.models import ReadPosition
 from eventhub.brokers.rabbitmq.consuming import Consumer
 from eventhub.brokers.rabbitmq.frames import Delivery
 from eventhub.brokers.rabbitmq.management import Management, reaches
@@ -116,6 +115,8 @@ def _own_lag(tap: Tap, connection: Any) -> Lag:
 
 def _stream_lag(tap: Tap, consumers: int) -> Lag:
     """How far the end of the stream is from what was stored; unknown when nothing was stored yet."""
+    from eventhub.brokers.models import ReadPosition  # who only publishes has no such table
+
     read = ReadPosition.objects.filter(source_id=tap.source.pk, queue=tap.queue).first()
     if read is None:
         return Lag(topic=tap.topic, group=tap.queue, messages=None, consumers=consumers)

@@ -19,7 +19,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from eventhub.brokers.models import Role
+from eventhub.brokers.kinds import Role
 from eventhub.brokers.rabbitmq.frames import Delivery
 from eventhub.brokers.rabbitmq.headers import MALFORMED, NO_HEADERS, instant, read_headers
 from eventhub.brokers.rabbitmq.properties import (

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eventhub.brokers.config import RabbitmqConfig, read_config
-from eventhub.brokers.models import Source
 from eventhub.brokers.rabbitmq import connection as connections
+
+if TYPE_CHECKING:  # the outbox's relay publishes in projects that have no sources
+    from eventhub.brokers.models import Source
 
 # RabbitMQ 4 drops a message of a quorum queue that came back 20 times, as it does when workers are killed. A tap
 # loses nothing, so its limit is out of reach.
@@ -16,7 +18,7 @@ DELIVERY_LIMIT = 1_000_000_000
 class Tap:
     """The names of what one source reads, how to connect to it, and how to have it there."""
 
-    def __init__(self, source: Source, consumer: str) -> None:
+    def __init__(self, source: "Source", consumer: str) -> None:
         """`consumer` is the reader's name, which RabbitMQ shows. Raises BadConfig."""
         self.source = source
         self.config = read_config(source, RabbitmqConfig)

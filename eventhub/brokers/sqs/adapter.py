@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 
 from eventhub.brokers.adapter import BrokerError, Lag, Place, Refused
 from eventhub.brokers.config import SqsConfig, read_config
-from eventhub.brokers.models import Source
 from eventhub.brokers.sqs.account import NoSuchQueue, Unusable, account_of, code_of, name_of
 from eventhub.brokers.sqs.messages import (
     BATCH,
@@ -29,6 +28,9 @@ from eventhub.brokers.sqs.messages import (
 )
 from eventhub.brokers.sqs.receiving import Queue, Receiving, give_back, receive, tens
 from eventhub.events.message import Message, OutgoingMessage
+
+if TYPE_CHECKING:  # the outbox's relay publishes in projects that have no sources
+    from eventhub.brokers.models import Source
 
 if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
@@ -57,7 +59,7 @@ class Sqs:
         "with a dead-letter queue takes into account."
     )
 
-    def __init__(self, source: Source, consumer: str) -> None:
+    def __init__(self, source: "Source", consumer: str) -> None:
         self._config = config = read_config(source, SqsConfig)
         self._source = source.name
         self._account = account_of(config)

@@ -1,0 +1,1 @@
+"""Event-sourced streams, time travel and projections (docs/building.md)."""
