@@ -11,8 +11,11 @@ from benchmarks import (
     ingest_rabbitmq,
     ingest_redis,
     ingest_sqs,
+    outbox_relay,
+    projections,
     retry_kafka,
     retry_rabbitmq,
+    streams,
 )
 
 BENCHMARKS = {
@@ -27,6 +30,11 @@ BENCHMARKS = {
     "dlq-list": dlq_list.run,
     "retry-kafka": retry_kafka.run,
     "retry-rabbitmq": retry_rabbitmq.run,
+    "stream-append": streams.run,
+    "projection": projections.run,
+    "outbox-relay": outbox_relay.run,
+    "eventsourcing-append": streams.run_beside_eventsourcing,
+    "eventsourcing-projection": projections.run_beside_eventsourcing,
 }
 
 

@@ -13,7 +13,10 @@ from dlq.jobs.api import router as retry_jobs_router
 from eventhub.handlers.api import router as handlers_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
+from eventhub.sagas.api import router as sagas_router
 from eventhub.sources.api import router as monitoring_router
+from eventhub.sourcing.api import router as streams_router
+from eventhub.sourcing.api_replays import router as replays_router
 from eventhub.traces.api import router as traces_router
 
 api = NinjaAPI(
@@ -35,6 +38,9 @@ api.add_router("", events_router)
 api.add_router("", traces_router)
 api.add_router("", dead_letters_router)
 api.add_router("", handlers_router)
+api.add_router("", streams_router)
+api.add_router("", replays_router)
+api.add_router("", sagas_router)
 api.add_router("", groups_router)
 api.add_router("", edits_router)
 api.add_router("", retry_jobs_router)

@@ -5,6 +5,7 @@ one is missing, the file ``$VAR_DIR/environment`` fills it in: ``manage.py up`` 
 Redis that it starts itself (see ``eventhub/running/``).
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -41,6 +42,14 @@ def _number(name: str, default: int) -> int:
         ) from None
 
 
+def _json(name: str) -> object:
+    text = _env.get(name, "").strip()
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is no JSON: {text!r}.") from None
+
+
 # -- What this installation is ------------------------------------------------------------------
 
 DEBUG = _flag("DEBUG", False)
@@ -71,6 +80,7 @@ INSTALLED_APPS = [
     "dlq",
     "eventhub.handlers",
     "eventhub.sourcing",
+    "eventhub.sagas",
     "eventhub.traces",
     "monitoring",
     "eventhub.ingest",
@@ -181,6 +191,9 @@ CELERY_BEAT_SCHEDULE = {
     "drop-old-dead-letters": {"task": "dlq.drop_old", "schedule": 3600.0},
     "merge-dead-letter-counts": {"task": "dlq.merge_counts", "schedule": 60.0, "options": {"expires": 60}},
     "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
+    "follow-projections": {"task": "sourcing.follow", "schedule": 1.0, "options": {"expires": 2}},
+    "advance-replays": {"task": "sourcing.replay", "schedule": 2.0, "options": {"expires": 2}},
+    "drive-sagas": {"task": "sagas.drive", "schedule": 1.0, "options": {"expires": 2}},
     "prune-handlers": {"task": "handlers.prune", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
@@ -200,6 +213,7 @@ EVENT_HANDLERS = _list("EVENT_HANDLERS")  # modules with handlers, beside handle
 DEAD_LETTER_RETENTION_DAYS = _number("DEAD_LETTER_RETENTION_DAYS", 0)
 EDITS_NEED_APPROVAL = _flag("EDITS_NEED_APPROVAL", False)  # of dead letters, by a second person
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
+OUTBOX_TARGET = _json("OUTBOX_TARGET")  # where `manage.py outbox relay` publishes (docs/outbox.md)
 HANDLER_HISTORY_DAYS = _number("HANDLER_HISTORY_DAYS", 30)  # 0 keeps every attempt for ever
 INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 5000)
 INGEST_MAX_BODY_BYTES = _number("INGEST_MAX_BODY_BYTES", 5 * 1024 * 1024)

@@ -11,6 +11,8 @@ urlpatterns = [
     path("api/", api.urls()),
     path("", include("dlq.urls")),
     path("", include("eventhub.handlers.urls")),
+    path("", include("eventhub.sagas.urls")),
+    path("", include("eventhub.sourcing.urls")),
     path("", include("eventhub.pages.urls")),
     path("", include("eventhub.traces.urls")),
     path("", include("eventhub.sources.urls")),

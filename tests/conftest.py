@@ -56,6 +56,8 @@ SLOW = {
     "monitoring/test_live.py",
     "running/test_checks.py",
     "running/test_supervisor.py",
+    "outbox/test_killed_relay.py",
+    "sagas/test_storm.py",
     "sourcing/test_crowd.py",
     "sqs/test_account.py",
     "sqs/test_adapter.py",

@@ -42,6 +42,8 @@ PAGES = (
         inside=("source", "source-choose", "source-add", "source-edit"),
     ),
     Page(route="handlers", label="Handlers", icon="bolt", key="h", inside=("handler",)),
+    Page(route="streams", label="Streams", icon="layers-linked", key="v", inside=("stream", "projections")),
+    Page(route="sagas", label="Sagas", icon="git-branch", key="w", inside=("saga",)),
     Page(route="event-types", label="Event types", icon="tags", key="e", inside=("event-type",)),
     Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
 )

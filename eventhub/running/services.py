@@ -13,6 +13,8 @@ from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
 
 DEMO_HANDLERS = "eventhub.demo.loyalty"
+# What else the shop builds on EventHub: its express orders, a saga over streams.
+DEMO_MODULES = (DEMO_HANDLERS, "eventhub.demo.checkout")
 # Called with what stops a service, so that it is stopped whatever happens next.
 OnStop = Callable[[Callable[[], None]], object]
 
@@ -58,8 +60,8 @@ def settings_of_this_run(
     if broker := environ.get("CELERY_BROKER_URL"):
         values["CELERY_BROKER_URL"] = broker
     handlers = [name.strip() for name in environ.get("EVENT_HANDLERS", "").split(",") if name.strip()]
-    if demo and DEMO_HANDLERS not in handlers:
-        handlers.append(DEMO_HANDLERS)
+    if demo:
+        handlers += [name for name in DEMO_MODULES if name not in handlers]
     if handlers:
         values["EVENT_HANDLERS"] = ",".join(handlers)
     if embedded := (known.get("EMBEDDED_REDIS_URL") if environ.get("REDIS_URL") else redis_url):

@@ -29,6 +29,7 @@ ANY = -1
 # The event that ends a stream.
 TOMBSTONE = "eventhub.stream.ended"
 LONGEST_WAIT_S = 0.5
+NO_METADATA = msgspec.Raw(b"{}")
 ATTEMPTS = 10
 
 
@@ -81,7 +82,7 @@ def append(
         raise BadEvent(f"To {stream!r}: {error.reason}") from error
     planned = _planned(stream, new, rows, names)
     if not connection.in_atomic_block:
-        partitions.ensure({row[3].astimezone(UTC).date() for row in rows})
+        partitions.ensure({row.at.astimezone(UTC).date() for row in rows})
     if planned is None:
         return _called(stream, expected, rows, names)
     with transaction.atomic():
@@ -121,22 +122,33 @@ def retrying(function: Callable[P, T], attempts: int = ATTEMPTS) -> Callable[P, 
     return attempt
 
 
-Row = tuple[str, str, str | None, datetime, str, str]
+class Row(msgspec.Struct, frozen=True):
+    """An event as ``sourcing_append`` reads it."""
+
+    id: str
+    type: str
+    ver: str | None
+    at: datetime
+    data: msgspec.Raw
+    metadata: msgspec.Raw
 
 
 def _row(new: New) -> Row:
-    data = msgspec.json.encode(new.data).decode()
-    metadata = msgspec.json.encode(new.metadata).decode()
-    checks.refuse_nul(data)
-    checks.refuse_nul(metadata)
-    return (
+    return Row(
         checks.field("event_id", new.event_id) or str(uuid.uuid4()),
         checks.required("event_type", new.event_type),
         checks.field("event_version", new.event_version),
         checks.instant("occurred_at", new.occurred_at) if new.occurred_at else datetime.now(UTC),
-        data,
-        metadata,
+        _json(new.data),
+        _json(new.metadata) if new.metadata else NO_METADATA,
     )
+
+
+def _json(value: object) -> msgspec.Raw:
+    encoded = msgspec.json.encode(value)
+    if b"\\u0000" in encoded:
+        checks.refuse_nul(encoded.decode())
+    return msgspec.Raw(encoded)
 
 
 def _names(
@@ -146,13 +158,13 @@ def _names(
 
 
 def _called(stream: str, expected: int, rows: Sequence[Row], names: Sequence[str | None]) -> Appended:
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    times = [row.at for row in rows]
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT outcome, version, positions, recorded FROM sourcing_append(%s, %s, %s::text[], %s::text[],"
-                " %s::text[], %s::timestamptz[], %s, %s, %s, %s::jsonb[], %s::jsonb[])",
-                [stream, expected, *columns[:4], *names, columns[4], columns[5]],
+                "SELECT outcome, version, positions, recorded"
+                " FROM sourcing_append(%s, %s, %s::json, %s, %s, %s, %s, %s)",
+                [stream, expected, msgspec.json.encode(rows).decode(), min(times), max(times), *names],
             )
             row = cursor.fetchone()
     except IntegrityError as error:
@@ -168,7 +180,7 @@ def _called(stream: str, expected: int, rows: Sequence[Row], names: Sequence[str
         raise WrongVersion(stream, expected, version)
     if outcome == "ended":
         raise StreamEnded(stream)
-    return Appended(stream, version, columns[0], positions, recorded_at)
+    return Appended(stream, version, [row.id for row in rows], positions, recorded_at)
 
 
 def _planned(
@@ -181,14 +193,14 @@ def _planned(
     source, correlation_id, causation_id = names
     events = [
         Event(
-            event_id,
-            event_type,
-            occurred_at,
+            row.id,
+            row.type,
+            row.at,
             source=source,
             correlation_id=correlation_id,
             causation_id=causation_id,
             stream=stream,
         )
-        for event_id, event_type, _, occurred_at, _, _ in rows
+        for row in rows
     ]
     return deliveries.plan(events, types)

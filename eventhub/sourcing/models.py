@@ -6,7 +6,7 @@ class Stream(models.Model):
     """One stream and how far it has come: the row that makes appends with an expected version safe.
 
     Written by the function ``sourcing_append`` alone (migrations/0002). `label` and `last_position` are the
-    place in the log of its last event; see docs/decisions/0015.
+    place in the log of its last event; see docs/decisions/0016.
     """
 
     name = models.TextField(unique=True)
@@ -101,3 +101,54 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.projection_id}/{self.partition} at ({self.txid}, {self.position})"
+
+
+class ReplayState(models.TextChoices):
+    """Where a replay stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class ReplayTarget(models.TextChoices):
+    """Where a replay leads."""
+
+    TOPIC = "topic"
+    PROJECTION = "projection"
+
+
+class Replay(models.Model):
+    """Stored events sent once more to a topic or a projection, as somebody asked; it survives what stops it."""
+
+    target = models.CharField(max_length=12, choices=ReplayTarget)
+    name = models.TextField(help_text="The topic's name, or the projection's.")
+    source = models.SlugField(max_length=60, blank=True, help_text="The source whose broker has the topic.")
+    event_types = models.JSONField(default=list, help_text="Patterns; empty: all types.")
+    stream = models.TextField(blank=True)
+    category = models.TextField(blank=True)
+    correlation_id = models.TextField(blank=True)
+    service = models.TextField(blank=True)
+    since = models.DateTimeField(null=True)
+    until = models.DateTimeField(null=True)
+    per_s = models.FloatField(null=True, help_text="Events a second at most; null: as fast as it goes.")
+    state = models.CharField(max_length=10, choices=ReplayState, default=ReplayState.RUNNING)
+    reason = models.TextField(blank=True)
+    total = models.BigIntegerField(default=0, help_text="Events that fitted when it was asked for.")
+    sent = models.BigIntegerField(default=0)
+    # How far it has come, and where the log ended when it was asked for.
+    txid = models.BigIntegerField(default=0)
+    position = models.BigIntegerField(default=0)
+    end_txid = models.BigIntegerField()
+    due_at = models.DateTimeField(db_default=Now())
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["due_at"], name="replay_due", condition=models.Q(state="running"))]
+
+    def __str__(self) -> str:
+        return f"replay {self.pk} to {self.target} {self.name}: {self.state}"

@@ -4,6 +4,7 @@ import logging
 
 from celery import shared_task
 
+from eventhub.sourcing import replaying
 from eventhub.sourcing.projecting import declaring, rebuilding
 
 log = logging.getLogger(__name__)
@@ -15,3 +16,9 @@ def follow() -> None:
     """Let each projection take in what came, for a moment."""
     for declared in declaring.declared().values():
         rebuilding.follow(declared, TASK_S)
+
+
+@shared_task(name="sourcing.replay")
+def replay() -> None:
+    """Carry on the replays that were asked for."""
+    replaying.advance(TASK_S)

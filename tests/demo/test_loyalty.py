@@ -8,7 +8,7 @@ import pytest
 from dlq.models import DeadLetter
 from eventhub.demo.models import DayOfBusiness, LoyaltyAccount
 from eventhub.handlers import registry
-from eventhub.running.services import DEMO_HANDLERS, settings_of_this_run
+from eventhub.running.services import DEMO_HANDLERS, DEMO_MODULES, settings_of_this_run
 from tests.handlers.conftest import Hub, handles, hub, placed  # noqa: F401 - fixtures
 
 
@@ -67,5 +67,5 @@ def test_only_an_installation_that_plays_the_demo_has_its_handlers():
     assert "EVENT_HANDLERS" not in settings_of_this_run({}, {}, **urls)
     given = {"EVENT_HANDLERS": "shop.reactions"}
     values = settings_of_this_run(given, {}, **urls, demo=True)
-    assert values["EVENT_HANDLERS"] == f"shop.reactions,{DEMO_HANDLERS}"
+    assert values["EVENT_HANDLERS"] == ",".join(["shop.reactions", *DEMO_MODULES])
     assert not registry.subscriptions()

@@ -16,6 +16,9 @@ PAGES = (
     "/sources/add/kafka/",
     "/sources/shop/edit/",
     "/handlers/",
+    "/streams/",
+    "/projections/",
+    "/sagas/",
     "/event-types/",
     "/admin/",
 )
@@ -25,6 +28,8 @@ DETAILS = {
     "dead letter": ("/dead-letters/", r"^/dead-letters/\d+/$"),
     "source": ("/sources/", r"^/sources/[^/?]+/$"),
     "handler": ("/handlers/", r"^/handlers/[^/?]+/$"),
+    "stream": ("/streams/", r"^/streams/[^/?]+/$"),
+    "saga": ("/sagas/", r"^/sagas/\d+/$"),
     "event type": ("/event-types/", r"^/event-types/[^/?]+/$"),
 }
 WINDOWS = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")]

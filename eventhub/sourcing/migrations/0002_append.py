@@ -14,8 +14,8 @@ ALTER TABLE sourcing_stream SET (fillfactor = 60);
 -- most of the time of an append goes into the way to the server and back. A conflict is an answer and no error, so that
 -- the caller's transaction lives on.
 CREATE FUNCTION sourcing_append(
-    a_stream text, expected bigint, ids text[], types text[], versions text[], times timestamptz[], a_source text,
-    a_correlation_id text, a_causation_id text, datas jsonb[], metadatas jsonb[],
+    a_stream text, expected bigint, events json, earliest timestamptz, latest timestamptz, a_source text,
+    a_correlation_id text, a_causation_id text,
     OUT outcome text, OUT version bigint, OUT positions bigint[], OUT recorded timestamptz
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -23,6 +23,7 @@ DECLARE
     there record;
     logged xid8;
     place bigint;
+    many CONSTANT int := json_array_length(events);
 BEGIN
     SELECT s.version, s.ended_at, s.label, s.last_position INTO there
         FROM sourcing_stream s WHERE s.name = a_stream FOR NO KEY UPDATE;
@@ -32,7 +33,7 @@ BEGIN
             RETURN;
         END IF;
         INSERT INTO sourcing_stream (name, category, version, first_at, last_at, label, last_position)
-            VALUES (a_stream, split_part(a_stream, '-', 1), 0, times[1], times[1], 0, 0)
+            VALUES (a_stream, split_part(a_stream, '-', 1), 0, earliest, latest, 0, 0)
             ON CONFLICT (name) DO NOTHING;
         SELECT s.version, s.ended_at, s.label, s.last_position INTO there
             FROM sourcing_stream s WHERE s.name = a_stream FOR NO KEY UPDATE;
@@ -46,9 +47,9 @@ BEGIN
         RETURN;
     END IF;
     -- A transaction can be older than one that appended before it. Its events must come after those all the same for
-    -- whoever reads the log, so they are logged under the younger of the two (docs/decisions/0015).
+    -- whoever reads the log, so they are logged under the younger of the two (docs/decisions/0016).
     logged := greatest(own, there.label::text::xid8);
-    FOR i IN 1 .. cardinality(ids) LOOP
+    FOR i IN 1 .. many LOOP
         place := nextval('events_position_seq');
         WHILE logged::text::bigint = there.label AND place <= there.last_position LOOP
             place := nextval('events_position_seq');
@@ -58,17 +59,17 @@ BEGIN
     recorded := clock_timestamp();
     INSERT INTO events_event (position, txid, event_id, event_type, event_version, occurred_at, recorded_at, source,
                               correlation_id, causation_id, stream, stream_version, data, metadata)
-        SELECT p, logged, id, type, v, at, recorded, a_source, a_correlation_id, a_causation_id, a_stream,
-               there.version + n, d, m
-        FROM unnest(positions, ids, types, versions, times, datas, metadatas) WITH ORDINALITY
-             AS new (p, id, type, v, at, d, m, n);
+        SELECT positions[n], logged, e.id, e.type, e.ver, e.at, recorded, a_source, a_correlation_id, a_causation_id,
+               a_stream, there.version + n, coalesce(e.data, 'null'), e.metadata
+        FROM ROWS FROM (json_to_recordset(events)
+                        AS (id text, type text, ver text, at timestamptz, data jsonb, metadata jsonb))
+             WITH ORDINALITY AS e (id, type, ver, at, data, metadata, n);
     UPDATE sourcing_stream s
-        SET version = there.version + cardinality(ids), label = logged::text::bigint, last_position = place,
-            first_at = least(s.first_at, (SELECT min(t) FROM unnest(times) t)),
-            last_at = greatest(s.last_at, (SELECT max(t) FROM unnest(times) t))
+        SET version = there.version + many, label = logged::text::bigint, last_position = place,
+            first_at = least(s.first_at, earliest), last_at = greatest(s.last_at, latest)
         WHERE s.name = a_stream;
     outcome := 'appended';
-    version := there.version + cardinality(ids);
+    version := there.version + many;
 END $$;
 """
 

@@ -1,7 +1,7 @@
 """A projection's step: a batch of events taken into its table, and the checkpoint moved, in one transaction.
 
 So each event counts exactly once, whatever is killed. Events come in the order of the log, (txid, position), below the
-snapshot horizon: none is passed over because it was committed late (docs/decisions/0003 and 0015).
+snapshot horizon: none is passed over because it was committed late (docs/decisions/0003 and 0016).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from eventhub.sourcing.models import Checkpoint, ProjectionState
 from eventhub.sourcing.projecting.columns import columns
 from eventhub.sourcing.projecting.declaring import Declared
 
-BATCH = 2_000
+BATCH = 5_000
 LAST = 2**62
 # While nothing comes, the checkpoint is moved only every so many transactions: moving it is one itself.
 IDLE_TRANSACTIONS = 1_000
@@ -89,7 +89,8 @@ def _advance(declared: Declared, checkpoint: Checkpoint, horizon: int, limit: in
         projection_id=checkpoint.projection_id, is_next=checkpoint.is_next
     ).count()
     found = _read(declared, checkpoint, partitions, horizon, limit)
-    events = [upcasting.upcast(event) for event in found if declared.wants(event.event_type)]
+    wanted = {name for name in {event.event_type for event in found} if declared.wants(name)}
+    events = [upcasting.upcast(event) for event in found if event.event_type in wanted]
     done, error = _apply(declared, table_of(declared, is_next=checkpoint.is_next), events)
     if error is not None:
         _stop_at(checkpoint, events[done], error)
