@@ -66,13 +66,13 @@ class Prepared(msgspec.Struct, frozen=True):
     origin_id: int | None
     # All rows, as COPY reads them.
     text: bytes
-    # Whether no event is in it twice and each comes with the same time whenever it comes again.
+    # Whether no id is in it twice and each event comes with the same time whenever it comes again.
     is_plain: bool
 
 
 def prepare(events: Sequence[Event], origins: Sequence[Message], origin_id: int | None) -> Prepared:
     """Lay out the rows of `events`; `origins` are the messages they came in, in the same order."""
-    is_plain = len({(event.event_id, event.occurred_at) for event in events}) == len(events) and all(
+    is_plain = len({event.event_id for event in events}) == len(events) and all(
         map(_has_stable_time, events, origins)
     )
     return Prepared(events, origins, origin_id, _copy_text(_rows(events, origins, origin_id)), is_plain)

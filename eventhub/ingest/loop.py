@@ -114,10 +114,12 @@ class SourceLoop:
                 messages = adapter.poll(settings.INGEST_BATCH_SIZE, 0 if self._in_work else POLL_TIMEOUT_S)
                 self.state = State.RUNNING
                 batch = pipeline.prepare(messages) if messages else None
-                self._finish(adapter)
-                backoff.reset()
+                written = self._wait(adapter)
+                # The database works on the next batch while the broker takes in that it need not keep this one.
                 if batch:
                     self._in_work = batch, writer.submit(pipeline.write, batch)
+                self._acknowledge(adapter, written)
+                backoff.reset()
                 if isinstance(adapter, TellsProblems):
                     self._note_problems(adapter.problems())
         finally:
@@ -128,14 +130,23 @@ class SourceLoop:
 
     def _finish(self, adapter: Adapter) -> None:
         """Wait until the batch in work, if any, is committed; then acknowledge it."""
+        self._acknowledge(adapter, self._wait(adapter))
+
+    def _wait(self, adapter: Adapter) -> Batch | None:
+        """The batch that was in work, if any, as soon as it is committed."""
         if self._in_work is None:
-            return
+            return None
         batch, written = self._in_work
         # Whatever becomes of it, it is not finished twice: what fails is delivered again.
         self._in_work = None
         while isinstance(adapter, StaysConnected) and not wait([written], STAY_CONNECTED_EVERY_S).done:
             adapter.stay_connected()
         written.result()
+        return batch
+
+    def _acknowledge(self, adapter: Adapter, batch: Batch | None) -> None:
+        if batch is None:
+            return
         adapter.acknowledge(batch.messages)
         self.messages_total += len(batch.messages)
         self.last_batch_at = datetime.now(UTC)

@@ -82,7 +82,7 @@ class Pipeline:
         if self.source.role == Role.DEAD_LETTERS:
             letters = [dead_letter_queues.read(message, self._reader) for message in messages]
             return self._batch(messages, [], [], [], letters)
-        if all(message.body[:1] == b"{" for message in messages):
+        if {message.body[:1] for message in messages} == {b"{"}:
             return self.prepare_each(messages)
         parts = [part for message in messages for part in self._reader.split(message)]
         return msgspec.structs.replace(self.prepare_each(parts), messages=messages)
