@@ -13,6 +13,7 @@ from benchmarks import (
     ingest_sqs,
     retry_kafka,
     retry_rabbitmq,
+    trace_search,
 )
 
 BENCHMARKS = {
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "dlq-list": dlq_list.run,
     "retry-kafka": retry_kafka.run,
     "retry-rabbitmq": retry_rabbitmq.run,
+    "trace-search": trace_search.run,
 }
 
 

@@ -181,6 +181,10 @@ CELERY_BEAT_SCHEDULE = {
     "merge-dead-letter-counts": {"task": "dlq.merge_counts", "schedule": 60.0, "options": {"expires": 60}},
     "drop-old-events": {"task": "events.drop_old", "schedule": 3600.0},
     "prune-handlers": {"task": "handlers.prune", "schedule": 3600.0},
+    "learn-flow": {"task": "traces.learn", "schedule": 2.0, "options": {"expires": 2}},
+    "watch-processes": {"task": "traces.watch_processes", "schedule": 2.0, "options": {"expires": 2}},
+    "fill-attributes": {"task": "traces.fill_attributes", "schedule": 5.0, "options": {"expires": 5}},
+    "forget-traces": {"task": "traces.forget", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
 

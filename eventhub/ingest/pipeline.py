@@ -1,7 +1,8 @@
 """The stages of ingest put together: messages → prepared batch → one transaction.
 
 `prepare` needs no transaction and overlaps the writing of the batch before; `write` stores everything that a batch
-brings, or nothing: events, their deliveries to handlers, rollups, dead letters, types seen, outcomes of retries.
+brings, or nothing: events, their deliveries to handlers, rollups, searchable values, dead letters, types seen,
+outcomes of retries.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from eventhub.handlers.deliveries import Planned
 from eventhub.ingest.counting import Counted, count, recount, tallies
 from eventhub.schemas.seen import SeenTypes
 from eventhub.schemas.validation import Validators
+from eventhub.traces.attributes import Declarations
 from monitoring.rollups import writing
 
 
@@ -72,6 +74,7 @@ class Pipeline:
         self._reader = reader_of(source)
         self._validators = Validators()
         self._seen = SeenTypes()
+        self._searchable = Declarations()
         self._expect_duplicates = False
 
     def prepare(self, messages: Sequence[Message]) -> Batch:
@@ -130,6 +133,7 @@ class Pipeline:
         """Store the batch in one transaction. Raises django.db.Error and psycopg.Error; then nothing is stored."""
         events = batch.rows.events
         partitions.ensure(batch.counted.days)
+        self._searchable.refresh()
         with transaction.atomic():
             appended = store.append(batch.rows, expect_duplicates=self._expect_duplicates)
             unstorable = [
@@ -147,6 +151,7 @@ class Pipeline:
                 counted = recount(events, batch.rows.origins, batch.invalid, appended.outcomes)
             writing.add(tallies(counted, letters, now), origin_id=batch.source.pk, at=now)
             self._seen.note(batch.counted.types)
+            self._searchable.fill(batch.counted.types)
             if batch.planned:
                 new = {n for n, outcome in enumerate(appended.outcomes) if outcome is Outcome.STORED}
                 deliveries.write(batch.planned, None if is_all_new else new)

@@ -43,6 +43,8 @@ PAGES = (
     ),
     Page(route="handlers", label="Handlers", icon="bolt", key="h", inside=("handler",)),
     Page(route="event-types", label="Event types", icon="tags", key="e", inside=("event-type",)),
+    Page(route="flow-map", label="Flow map", icon="topology-star-3", key="m"),
+    Page(route="processes", label="Processes", icon="route", key="p", inside=("process", "process-mined")),
     Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
 )
 

@@ -8,6 +8,7 @@ import msgspec
 from eventhub.events.receipts import Receipt
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
 from eventhub.traces.scale import Scale, Stretch, Tick, scale_of
+from eventhub.traces.skew import drawn_at
 
 # Deeper ones are not moved further to the right.
 DEEPEST = 8
@@ -26,11 +27,13 @@ class Slowness(msgspec.Struct, frozen=True):
 
     factor: float
     usual_s: float
+    # What `usual_s` is: "p95" or "p50".
+    of: str = "p95"
 
     @property
     def words(self) -> str:
         """What a person reads beside the bar: ×6 of p95."""
-        return f"×{self.factor:,.0f} of p95"
+        return f"×{self.factor:,.0f} of {self.of}"
 
 
 class DeliveryBar(msgspec.Struct, frozen=True):
@@ -76,11 +79,21 @@ class Waterfall(msgspec.Struct, frozen=True):
     next_row: int | None
 
 
-def waterfall(trace: Trace, slow: Mapping[int, Slowness] | None = None, first: int = 0) -> Waterfall:
-    """The rows from `first` on, at most `ROWS`. `slow` maps steps (by index) to how slow they were."""
-    scale = scale_of(_moments(trace))
+def waterfall(
+    trace: Trace,
+    slow: Mapping[int, Slowness] | None = None,
+    first: int = 0,
+    shift: Mapping[str, float] | None = None,
+) -> Waterfall:
+    """The rows from `first` on, at most `ROWS`.
+
+    `slow` maps steps (by index) to how slow they were, `shift` services to by how many seconds they are drawn later.
+    """
+    shift = shift or {}
+    scale = scale_of(_moments(trace, shift))
     rows = tuple(
-        _row(step, trace, scale, (slow or {}).get(step.index)) for step in trace.steps[first : first + ROWS]
+        _row(step, trace, scale, (slow or {}).get(step.index), shift)
+        for step in trace.steps[first : first + ROWS]
     )
     following = first + ROWS
     return Waterfall(
@@ -110,12 +123,12 @@ MOST_MARKS = 60
 
 def miniature(trace: Trace) -> tuple[Mark, ...]:
     """The trace as small bars in a lane a service; all numbers in percent of the picture."""
-    scale = scale_of(_moments(trace))
+    scale = scale_of(_moments(trace, {}))
     lanes = {service: number for number, service in enumerate(trace.services[:LANES])}
     height = 100 / max(3, min(LANES, len(trace.services)))
     marks = []
     for step in trace.steps[:MOST_MARKS]:
-        left, width, _ = _span(step, trace, scale)
+        left, width, _ = _span(step, trace, scale, {})
         left = min(left, 98.0)
         lane = lanes.get(step.service or "", LANES - 1 if trace.services else 0)
         top = min(lane * height, 100 - height)
@@ -132,8 +145,8 @@ def miniature(trace: Trace) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _moments(trace: Trace) -> Sequence[datetime]:
-    found = [step.at for step in trace.steps]
+def _moments(trace: Trace, shift: Mapping[str, float]) -> Sequence[datetime]:
+    found = [drawn_at(step, shift) for step in trace.steps]
     for step in trace.steps:
         for delivery in step.deliveries:
             found += _delivered(delivery)
@@ -145,17 +158,17 @@ def _delivered(delivery: Receipt) -> tuple[datetime, datetime]:
     return delivery.at - timedelta(seconds=delivery.duration_s or 0.0), delivery.at
 
 
-def _span(step: Step, trace: Trace, scale: Scale) -> tuple[float, float, float]:
+def _span(step: Step, trace: Trace, scale: Scale, shift: Mapping[str, float]) -> tuple[float, float, float]:
     """Left and width of the bar and the event's own place, in percent."""
-    point = scale.place(step.at) * 100
+    point = scale.place(drawn_at(step, shift)) * 100
     left = point
     if step.cause is not None:
-        left = min(point, scale.place(trace.steps[step.cause].at) * 100)
+        left = min(point, scale.place(drawn_at(trace.steps[step.cause], shift)) * 100)
     return left, max(point - left, THINNEST), point
 
 
-def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None) -> Row:
-    left, width, point = _span(step, trace, scale)
+def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None, shift: Mapping[str, float]) -> Row:
+    left, width, point = _span(step, trace, scale, shift)
     left = min(left, 100 - THINNEST)
     outcomes = last_attempts(step.deliveries)
     bars, lanes = _bars(step.deliveries, outcomes, scale)

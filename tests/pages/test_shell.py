@@ -71,7 +71,16 @@ def test_the_admin_has_the_rail_and_our_tokens(client: Client, administrator: Us
 
 def test_the_rail_lists_what_the_visitor_may_see() -> None:
     labels = [entry.page.label for entry in navigation.entries(is_staff=False, current_route="trace")]
-    assert labels == ["Overview", "Traces", "Dead letters", "Sources", "Handlers", "Event types"]
+    assert labels == [
+        "Overview",
+        "Traces",
+        "Dead letters",
+        "Sources",
+        "Handlers",
+        "Event types",
+        "Flow map",
+        "Processes",
+    ]
     current = [
         entry.page.label
         for entry in navigation.entries(is_staff=True, current_route="trace")
