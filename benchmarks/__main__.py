@@ -14,6 +14,7 @@ from benchmarks import (
     retry_kafka,
     retry_rabbitmq,
     trace_search,
+    zipkin,
 )
 
 BENCHMARKS = {
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "retry-kafka": retry_kafka.run,
     "retry-rabbitmq": retry_rabbitmq.run,
     "trace-search": trace_search.run,
+    "zipkin": zipkin.run,
 }
 
 

@@ -15,6 +15,7 @@ from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
 from eventhub.sources.api import router as monitoring_router
 from eventhub.traces.api import router as traces_router
+from eventhub.traces.api_flow import router as flow_router
 
 api = NinjaAPI(
     title="EventHub",
@@ -33,6 +34,7 @@ def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
 
 api.add_router("", events_router)
 api.add_router("", traces_router)
+api.add_router("", flow_router)
 api.add_router("", dead_letters_router)
 api.add_router("", handlers_router)
 api.add_router("", groups_router)

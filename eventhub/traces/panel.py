@@ -12,7 +12,9 @@ from eventhub.events.receipts import Receipt
 from eventhub.handlers.history import Pending, handlers_among, pending_of
 from eventhub.schemas.models import SchemaStatus, SchemaVersion
 from eventhub.schemas.validation import compile_schema, explain
+from eventhub.traces import exporting
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
+from eventhub.traces.previous import Change, changes_between, previous_to
 
 # Effects listed beside an event; the tree shows all.
 MOST_EFFECTS = 12
@@ -57,19 +59,29 @@ class Panel(msgspec.Struct, frozen=True):
     arrival_s: float | None
     before: str
     after: str
+    # The event before it of its stream, else of its type, and how its payload differs from that.
+    previous: StoredEvent | None
+    previous_of: str
+    changes: Sequence[Change]
+    curl: str
+    kcat: str
 
 
 def panel_of(trace: Trace, step: Step, stored: Sequence[StoredEvent], now: datetime) -> Panel:
     """The panel of a step; `stored` are the events stored under its id, whole."""
+    previous, previous_of = None, ""
     event = next((one for one in stored if step.event and one.key == step.event.key), step.event)
     effects = [other for other in trace.steps if other.cause == step.index] if step.caused else []
     data = event.value if event else None
+    raw = raw_json(event, data) if event else ""
+    if event:
+        previous, previous_of = previous_to(trace, step, event)
     return Panel(
         step=step,
         event=event,
         data=data,
         metadata=event.metadata_value if event else None,
-        raw=raw_json(event, data) if event else "",
+        raw=raw,
         cause=trace.steps[step.cause] if step.cause is not None else None,
         effects=effects[:MOST_EFFECTS],
         more_effects=max(0, len(effects) - MOST_EFFECTS),
@@ -81,6 +93,11 @@ def panel_of(trace: Trace, step: Step, stored: Sequence[StoredEvent], now: datet
         arrival_s=(event.recorded_at - event.occurred_at).total_seconds() if event else None,
         before=trace.steps[step.index - 1].event_id if step.index > 0 else "",
         after=trace.steps[step.index + 1].event_id if step.index + 1 < len(trace.steps) else "",
+        previous=previous,
+        previous_of=previous_of,
+        changes=changes_between(previous.value if previous else None, data) if previous else [],
+        curl=exporting.curl(raw) if event else "",
+        kcat=exporting.kcat(event) if event else "",
     )
 
 

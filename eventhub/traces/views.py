@@ -113,7 +113,7 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
     if first:
         return render(request, "traces/_more_steps.html", context)
     part = request.htmx.target == "trace-main"
-    return render(request, "traces/_main.html" if part else "traces/detail.html", context)
+    return render(request, "traces/_live.html" if part else "traces/detail.html", context)
 
 
 def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
@@ -193,7 +193,11 @@ def _panel(request: HtmxRequest, trace: Trace, now: datetime) -> Panel | None:
 def _news(request: HtmxRequest, correlation_id: str) -> dict[str, object]:
     """What came since the page was drawn with `have` stored events."""
     have = _number(request.GET.get("have"))
-    return {"news": max(0, queries.count_of_correlation(correlation_id, have + 1_000) - have)}
+    tab = request.GET.get("tab", "")
+    return {
+        "news": max(0, queries.count_of_correlation(correlation_id, have + 1_000) - have),
+        "tab": tab if tab == tabs.chosen_tab(request) else "",
+    }
 
 
 def _place_of(correlation_id: str | None, event_id: str | None) -> str:

@@ -108,11 +108,6 @@ if (view) {
     view.classList.toggle("has-panel", Boolean(document.getElementById("panel").firstElementChild));
     document.querySelector(".panel-body")?.scrollTo(0, 0);
   });
-  document.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-news]")) return;
-    event.preventDefault();
-    location.reload();
-  });
 }
 
 // -- retry ------------------------------------------------------------------------------------------------
