@@ -17,6 +17,9 @@ PAGES = (
     "/sources/shop/edit/",
     "/handlers/",
     "/event-types/",
+    "/map/",
+    "/processes/",
+    "/processes/mined/order.placed/",
     "/admin/",
 )
 # A page one step further in: the list to start from, and what its links look like.
@@ -26,6 +29,7 @@ DETAILS = {
     "source": ("/sources/", r"^/sources/[^/?]+/$"),
     "handler": ("/handlers/", r"^/handlers/[^/?]+/$"),
     "event type": ("/event-types/", r"^/event-types/[^/?]+/$"),
+    "process": ("/processes/", r"^/processes/\d+/$"),
 }
 WINDOWS = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")]
 
