@@ -30,6 +30,8 @@ PAGE = 40
 EXCERPT = 240
 # Beyond this many "99+ new" says enough.
 MOST_NEW = 99
+# The tabs that draw a row an event.
+_LISTED = ("waterfall", "events")
 
 
 def trace_list(request: HtmxRequest) -> HttpResponse:
@@ -99,8 +101,9 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
         "panel": panel,
         "tab": tab,
         "tabs": tabs.tabs(request, tab, len(trace.steps)),
-        "waterfall": waterfall(trace, slow_steps(trace, usual), first, shift),
-        "usual": usual,
+        "waterfall": waterfall(trace, slow_steps(trace, usual), first, shift, usual)
+        if tab in _LISTED
+        else None,
         "skew": tabs.skew_notes(trace, shift),
         "is_raw_clock": request.GET.get("clock") == "raw",
         "most_events": MOST_EVENTS,

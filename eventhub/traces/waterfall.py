@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from eventhub.events.receipts import Receipt
+from eventhub.pages.formats import duration
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
+from eventhub.traces.flow.figures import Usual
 from eventhub.traces.scale import Scale, Stretch, Tick, scale_of
 from eventhub.traces.skew import drawn_at
 
@@ -19,7 +21,7 @@ LANES_IN_ROW = 3
 # What the text beside a bar needs, in percent.
 ROOM = 18.0
 # Rows drawn at once; the page asks for the next ones.
-ROWS = 400
+ROWS = 160
 
 
 class Slowness(msgspec.Struct, frozen=True):
@@ -67,6 +69,8 @@ class Row(msgspec.Struct, frozen=True):
     # Where the text stands: "right" of the bar, "left" of it, or "inside".
     text_side: str
     text_at: float
+    # How long such hops usually take, in words; empty where nobody knows.
+    usual: str = ""
 
 
 class Waterfall(msgspec.Struct, frozen=True):
@@ -84,15 +88,20 @@ def waterfall(
     slow: Mapping[int, Slowness] | None = None,
     first: int = 0,
     shift: Mapping[str, float] | None = None,
+    usual: Mapping[tuple[str, str], Usual] | None = None,
 ) -> Waterfall:
     """The rows from `first` on, at most `ROWS`.
 
-    `slow` maps steps (by index) to how slow they were, `shift` services to by how many seconds they are drawn later.
+    `slow` maps steps (by index) to how slow they were, `shift` services to by how many seconds they are drawn later,
+    `usual` hops between two event types to how long they usually take.
     """
     shift = shift or {}
     scale = scale_of(_moments(trace, shift))
     rows = tuple(
-        _row(step, trace, scale, (slow or {}).get(step.index), shift)
+        msgspec.structs.replace(
+            _row(step, trace, scale, (slow or {}).get(step.index), shift),
+            usual=_usually(step, trace, usual or {}),
+        )
         for step in trace.steps[first : first + ROWS]
     )
     following = first + ROWS
@@ -103,6 +112,12 @@ def waterfall(
         total_rows=len(trace.steps),
         next_row=following if following < len(trace.steps) else None,
     )
+
+
+def _usually(step: Step, trace: Trace, usual: Mapping[tuple[str, str], Usual]) -> str:
+    cause = trace.steps[step.cause].event_type if step.cause is not None else ""
+    known = usual.get((cause, step.event_type))
+    return f"usually {duration(known.p50_s)} (p50), {duration(known.p95_s)} (p95)" if known else ""
 
 
 class Mark(msgspec.Struct, frozen=True):
