@@ -144,4 +144,4 @@ def _waiting(awaited: Sequence[_Awaited], patient: InstanceState, now: datetime)
 
 
 def _latest(at: Mapping[str, datetime]) -> str:
-    return max(at, key=lambda name: at[name])
+    return max(at, key=lambda name: (at[name], name))
