@@ -75,7 +75,7 @@ def test_each_injected_fault_is_found_by_the_orders_it_was_injected_into(shop, s
     assert no_parcel
     assert orders(stuck) == no_parcel
     assert set(stuck.values_list("missing_type", "missing_after")) == {
-        ("shipment.created", "order.confirmed")
+        ("shipment.created", "inventory.reserved")
     }
 
     # Compensated payments: charged, no stock, money given back.

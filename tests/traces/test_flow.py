@@ -121,7 +121,7 @@ def test_when_a_service_stops_what_hangs_on_it_stops_and_the_processes_are_named
     blast = blast_radius(flow, "inventory", [process])
     assert blast.types == ("stock.reserved",)
     assert blast.caused == ("order.completed",)
-    assert blast.services == ()
+    assert blast.services == ("shop",)
     assert [(hit.name, hit.stops_at) for hit in blast.processes] == [("Order", "stock.reserved")]
     assert blast_radius(flow, "catalogue", [process]).processes == ()
 
