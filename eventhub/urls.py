@@ -9,6 +9,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/", api.urls()),
+    path("registry/", include("eventhub.schemas.registry.urls")),
     path("", include("dlq.urls")),
     path("", include("eventhub.handlers.urls")),
     path("", include("eventhub.pages.urls")),
