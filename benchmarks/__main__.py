@@ -13,6 +13,7 @@ from benchmarks import (
     ingest_sqs,
     retry_kafka,
     retry_rabbitmq,
+    schema_validation,
     trace_search,
     zipkin,
 )
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "dlq-list": dlq_list.run,
     "retry-kafka": retry_kafka.run,
     "retry-rabbitmq": retry_rabbitmq.run,
+    "schema-validation": schema_validation.run,
     "trace-search": trace_search.run,
     "zipkin": zipkin.run,
 }

@@ -155,8 +155,12 @@ class SchemaVersion(models.Model):
         """Numbered by itself. Raises ValidationError when the schema of a version that was active is changed."""
         if self.pk:
             before = SchemaVersion.objects.filter(pk=self.pk).values("status", "schema", "version").first()
-            is_fixed = before and before["status"] != SchemaStatus.DRAFT
-            if is_fixed and (before["schema"], before["version"]) != (self.schema, self.version):
+            is_published = before is not None and before["status"] != SchemaStatus.DRAFT
+            if (
+                before
+                and is_published
+                and (before["schema"], before["version"]) != (self.schema, self.version)
+            ):
                 raise ValidationError(
                     f"Version {before['version']} is {before['status']}: events were written by it, so its schema "
                     "stays as it is. Make a new version."

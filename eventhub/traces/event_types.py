@@ -1,4 +1,4 @@
-"""The Event types page: what flows, how much of it, from whom, in which versions, and what died of it.
+"""The Catalogue: what flows, how much of it, from whom, in which versions, and what died of it.
 
 It shows rates and dead letters, so it stands above `monitoring.rollups` and `dlq`; the tables are `schemas`'.
 """

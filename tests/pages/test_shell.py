@@ -77,7 +77,7 @@ def test_the_rail_lists_what_the_visitor_may_see() -> None:
         "Dead letters",
         "Sources",
         "Handlers",
-        "Event types",
+        "Catalogue",
         "Flow map",
         "Processes",
     ]

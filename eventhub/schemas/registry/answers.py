@@ -14,7 +14,7 @@ from eventhub.schemas.models import (
 )
 from eventhub.schemas.registry import store
 from eventhub.schemas.registry.errors import RegistryError, schema_not_found, subject_not_found
-from eventhub.schemas.registry.subjects import data_schema, find_subject, subject_of
+from eventhub.schemas.registry.subjects import claim_subject, data_schema, find_subject, subject_of
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -212,7 +212,7 @@ def subject_config(asked: Asked) -> Any:
 def set_subject_config(asked: Asked) -> Any:
     """Set it."""
     level = _level(asked)
-    event_type = find_subject(asked.parts["subject"]) or store.claim_subject(asked.parts["subject"], {})
+    event_type = find_subject(asked.parts["subject"]) or claim_subject(asked.parts["subject"], {})
     EventType.objects.filter(pk=event_type.pk).update(compatibility=level)
     return {"compatibility": level}
 

@@ -1,0 +1,137 @@
+"""Schemas on their pages: written, judged while typing, drawn from traffic, held against it, exported."""
+
+import json
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.timezone import now
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from eventhub.access.audit import actor_of
+from eventhub.catalogue import saving
+from eventhub.catalogue.exporting import asyncapi_document
+from eventhub.catalogue.judging import Judged, judge_text, level_words
+from eventhub.catalogue.sampling import MOST, sample
+from eventhub.schemas.drift import drift
+from eventhub.schemas.inference import Inferred, infer
+from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
+from eventhub.schemas.registry.store import published
+from eventhub.schemas.textual import text_of
+
+EMPTY = {"type": "object", "required": [], "properties": {}}
+
+
+@require_GET
+def edit(request: HttpRequest, name: str) -> HttpResponse:
+    """The editor: of a draft, of a new version after the last, or of what traffic looks like (``?from=traffic``)."""
+    event_type = _type(request, name)
+    events = sample(event_type.name, now())
+    editing = _draft(event_type, request.GET.get("version"))
+    inferred: Inferred | None = None
+    if editing is not None:
+        schema = editing.schema
+    elif request.GET.get("from") == "traffic" and events:
+        inferred = infer([event.data for event in events])
+        schema = inferred.schema
+    else:
+        versions = published(event_type)
+        schema = versions[-1].schema if versions else EMPTY
+    text = text_of(schema)
+    context = _context(event_type, judge_text(event_type, text, events, editing))
+    context |= {
+        "text": text,
+        "editing": editing,
+        "inferred": inferred,
+        "version": editing.version if editing else _next(event_type),
+        "modes": ValidationMode.choices,
+        "level": level_words(event_type),
+        "most": MOST,
+    }
+    return render(request, "catalogue/edit.html", context)
+
+
+@require_POST
+def check(request: HttpRequest, name: str) -> HttpResponse:
+    """What is wrong with what was typed so far, and what it would break."""
+    event_type = _type(request, name)
+    return render(request, "catalogue/_check.html", _context(event_type, _judged(request, event_type)))
+
+
+@require_POST
+def save(request: HttpRequest, name: str) -> HttpResponse:
+    """Keep it as a draft, or publish it."""
+    event_type = _type(request, name)
+    judged = _judged(request, event_type)
+    try:
+        saving.save(
+            event_type,
+            request.POST.get("version", ""),
+            judged,
+            actor_of(request),
+            publish=request.POST.get("do") == "publish",
+            in_spite=request.POST.get("in_spite") == "on",
+            note=request.POST.get("note", ""),
+            mode=request.POST.get("validation", ""),
+            user=request.user,
+        )
+    except saving.NotSaved as refusal:
+        context = _context(event_type, judged) | {"refusal": str(refusal)}
+        return render(request, "catalogue/_check.html", context, status=422)
+    return HttpResponseClientRedirect(reverse("event-type", args=[event_type.name]))
+
+
+@require_GET
+def drift_report(request: HttpRequest, name: str) -> HttpResponse:
+    """How far events and schema have moved apart."""
+    event_type = get_object_or_404(EventType, name=name)
+    versions = [one for one in published(event_type) if one.status == SchemaStatus.ACTIVE]
+    chosen = next((one for one in versions if one.version == request.GET.get("version")), None)
+    chosen = chosen or (versions[-1] if versions else None)
+    events = sample(event_type.name, now())
+    report = drift(chosen.schema, events) if chosen else None
+    context = {"type": event_type, "version": chosen, "versions": versions, "drift": report, "most": MOST}
+    return render(request, "catalogue/drift.html", context)
+
+
+@require_GET
+def asyncapi(request: HttpRequest) -> HttpResponse:
+    """Every event type, or those of ``?type=``, as an AsyncAPI 3.0 document."""
+    made = asyncapi_document(request.GET.getlist("type"))
+    response = HttpResponse(json.dumps(made, indent=2, ensure_ascii=False), content_type="application/json")
+    response["Content-Disposition"] = 'attachment; filename="eventhub.asyncapi.json"'
+    return response
+
+
+def _type(request: HttpRequest, name: str) -> EventType:
+    if not (request.user.is_staff and request.user.has_perm("schemas.add_schemaversion")):
+        raise PermissionDenied(
+            "Your account may not write schemas. Ask an administrator for the permission “Can add schema version”."
+        )
+    return get_object_or_404(EventType, name=name.replace("\x00", ""))
+
+
+def _draft(event_type: EventType, version: str | None) -> SchemaVersion | None:
+    if not version:
+        return None
+    found = event_type.versions.filter(version=version, status=SchemaStatus.DRAFT).first()
+    if found is None:
+        raise Http404(f"{event_type.name} has no draft {version}.")
+    return found
+
+
+def _judged(request: HttpRequest, event_type: EventType) -> Judged:
+    editing = event_type.versions.filter(version=request.POST.get("version", "")).first()
+    return judge_text(event_type, request.POST.get("schema", ""), sample(event_type.name, now()), editing)
+
+
+def _context(event_type: EventType, judged: Judged) -> dict[str, Any]:
+    return {"type": event_type, "judged": judged, "rows": judged.rows}
+
+
+def _next(event_type: EventType) -> str:
+    taken = event_type.versions.values_list("version", flat=True)
+    return str(max((int(one) for one in taken if one.isdigit() and len(one) < 9), default=0) + 1)

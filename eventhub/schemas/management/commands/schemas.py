@@ -1,0 +1,99 @@
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandError
+
+from eventhub.schemas.checking import flaws_of
+from eventhub.schemas.compatibility import Level, judge
+from eventhub.schemas.junit import Case, report
+from eventhub.schemas.models import EventType, SchemaStatus
+from eventhub.schemas.registry.store import level_of, published
+from eventhub.schemas.registry.subjects import data_schema, find_subject
+from eventhub.schemas.textual import changes
+
+
+class Command(BaseCommand):
+    """Check schemas before they are published, as a step of a CI pipeline."""
+
+    help = (
+        "Check schema files against what is registered here (or against another file). Exit code 0: all may follow; "
+        "1: at least one may not, with every place named; 2: a file could not be read."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`check FILE… [--type NAME] [--against FILE] [--level LEVEL] [--junit FILE] [--no-diff]`."""
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        check = verbs.add_parser("check", help="whether a schema may follow the versions before it")
+        check.add_argument(
+            "files", nargs="+", type=Path, help="JSON Schemas; order.placed.json is of order.placed"
+        )
+        check.add_argument("--type", help="the event type or subject, where the file's name does not say it")
+        check.add_argument(
+            "--against", type=Path, help="hold it against this file instead of what is registered"
+        )
+        check.add_argument("--level", choices=list(Level), help="instead of the type's own level")
+        check.add_argument("--junit", type=Path, help="also write a JUnit report here")
+        check.add_argument("--no-diff", action="store_true", help="only the verdicts")
+
+    def handle(self, **options: Any) -> None:
+        """Print a verdict a file, and leave with the exit code."""
+        if options["type"] and len(options["files"]) > 1:
+            raise CommandError(
+                "--type is of one file: give one, or name the files after their types.", returncode=2
+            )
+        cases = [self._check(path, options) for path in options["files"]]
+        if options["junit"]:
+            options["junit"].write_text(report(cases))
+        if any(case.failures for case in cases):
+            sys.exit(1)
+
+    def _check(self, path: Path, options: dict[str, Any]) -> Case:
+        schema = _read(path)
+        name = options["type"] or path.name.removesuffix(".json").removesuffix(".schema")
+        if flaws := flaws_of(schema):
+            return self._told(name, flaws, "is no usable JSON Schema")
+        event_type = find_subject(name) or EventType.objects.filter(name=name).first()
+        level = Level(options["level"]) if options["level"] else level_of(event_type)
+        schema = data_schema(schema)
+        earlier = _earlier(event_type, options["against"])
+        if not earlier:
+            self.stdout.write(f"✓ {name}: the first version, nothing to break")
+            return Case(name, [])
+        verdict = judge(level, schema, earlier, name="the new schema")
+        if not options["no_diff"]:
+            for line in changes(earlier[-1][1], schema, f"version {earlier[-1][0]}", str(path)):
+                self.stdout.write(f"    {line}")
+        failures = [
+            f"{one.difference.path}: {one.difference.words} "
+            f"({one.difference.kind}, {one.direction}, version {one.version})"
+            for one in verdict.breaches
+        ]
+        return self._told(name, failures, f"breaks {level}", f"may follow version {earlier[-1][0]} ({level})")
+
+    def _told(self, name: str, failures: list[str], broken: str, fine: str = "") -> Case:
+        if failures:
+            self.stdout.write(f"✗ {name} {broken}:")
+            for line in failures:
+                self.stdout.write(f"  {line}")
+        else:
+            self.stdout.write(f"✓ {name} {fine}")
+        return Case(name, failures)
+
+
+def _earlier(event_type: EventType | None, against: Path | None) -> list[tuple[str, Any]]:
+    if against is not None:
+        return [(str(against), data_schema(_read(against)))]
+    versions = published(event_type) if event_type else []
+    return [(one.version, one.schema) for one in versions if one.status == SchemaStatus.ACTIVE]
+
+
+def _read(path: Path) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.", returncode=2) from error
+    except msgspec.DecodeError as error:
+        raise CommandError(f"{path} is not JSON: {error}.", returncode=2) from error
