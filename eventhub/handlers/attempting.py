@@ -1,6 +1,7 @@
 """One attempt: the handler's function is called with the event, in a savepoint of its own."""
 
 import random
+from threading import local
 from time import perf_counter
 
 import msgspec
@@ -13,6 +14,7 @@ from eventhub.handlers.errors import Failure, TemporaryError, TimedOut, failure_
 from eventhub.handlers.registry import Subscription
 from eventhub.handlers.retry import Decision, decide
 from eventhub.handlers.timeouts import limited
+from eventhub.schemas.upcasting import Upcasters
 
 # The batch's own locks can bring these about; alone, the delivery would have gone through.
 _CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure)
@@ -47,7 +49,7 @@ def attempt(subscription: Subscription, event: StoredEvent, number: int, *, alon
     began = perf_counter()
     try:
         with transaction.atomic(), limited(subscription.timeout_s):
-            subscription.function(event)
+            subscription.function(_as_wanted(subscription, event))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
         duration_s = perf_counter() - began
         _check_connection(error)
@@ -58,6 +60,20 @@ def attempt(subscription: Subscription, event: StoredEvent, number: int, *, alon
         decision = decide(subscription.retry, judged, number, random.random())  # noqa: S311 - jitter, not a secret
         return Attempted(duration_s, _told(error), decision)
     return Attempted(perf_counter() - began)
+
+
+_upcasters = local()
+
+
+def _as_wanted(subscription: Subscription, event: StoredEvent) -> StoredEvent:
+    """The event in the version that the handler reads. Raises CannotUpcast."""
+    wanted = subscription.version
+    if wanted is None or event.event_version == wanted or event.data is None:
+        return event
+    if not hasattr(_upcasters, "of_thread"):
+        _upcasters.of_thread = Upcasters()
+    data = _upcasters.of_thread.upcast(event.event_type, event.event_version, event.value, wanted)
+    return msgspec.structs.replace(event, data=msgspec.json.encode(data).decode(), event_version=wanted)
 
 
 def _check_connection(error: BaseException) -> None:

@@ -25,6 +25,7 @@ from eventhub.events.store import Outcome
 from eventhub.handlers import deliveries
 from eventhub.handlers.deliveries import Planned
 from eventhub.ingest.counting import Counted, count, recount, tallies
+from eventhub.schemas.personal import PersonalFields
 from eventhub.schemas.seen import SeenTypes
 from eventhub.schemas.validation import Validators
 from eventhub.traces.attributes import Declarations
@@ -73,6 +74,7 @@ class Pipeline:
         self.source = source
         self._reader = reader_of(source)
         self._validators = Validators()
+        self._personal = PersonalFields()
         self._seen = SeenTypes()
         self._searchable = Declarations()
         self._expect_duplicates = False
@@ -93,6 +95,7 @@ class Pipeline:
     def prepare_each(self, messages: Sequence[Message]) -> Batch:
         """As `prepare`, for messages that hold one event each."""
         self._validators.refresh()
+        self._personal.refresh()
         events: list[Event] = []
         origins: list[Message] = []
         invalid: list[bool] = []
@@ -109,7 +112,7 @@ class Pipeline:
                 letter = NewLetter(message, Reason.INVALID, "SchemaViolation", finding.message, event=event)
                 refused.append(letter)
                 continue
-            events.append(event)
+            events.append(self._personal.dropped(event))
             origins.append(message)
             invalid.append(finding is not None)
         return self._batch(messages, events, origins, invalid, refused)

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from eventhub.schemas.checking import flaws_of
 from eventhub.schemas.models import EventType, PersonalField, SchemaSettings, SchemaStatus, SchemaVersion
+from eventhub.schemas.upcasting import step_of
 
 
 class IndentedJson(forms.JSONField):
@@ -51,6 +52,15 @@ class SchemaForm(forms.ModelForm[SchemaVersion]):
                 "A published version does not become a draft again. Retire it instead."
             )
         return status
+
+    def clean_upcast(self) -> Any:
+        """The upcast, if it is one."""
+        upcast = self.cleaned_data["upcast"]
+        try:
+            step_of("", upcast)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+        return upcast
 
     def clean_schema(self) -> Any:
         """The schema, if it is one."""

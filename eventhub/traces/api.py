@@ -12,6 +12,7 @@ from eventhub.access.auth import requires
 from eventhub.access.models import Scope
 from eventhub.events.api import EventOut, event_out
 from eventhub.events.receipts import Receipt
+from eventhub.events.showing import Show, shown_to
 from eventhub.pages.cursor import decode_cursor, encode_cursor
 from eventhub.traces import attributes, language
 from eventhub.traces.asking import meant, with_words
@@ -172,8 +173,8 @@ def get_trace(request: HttpRequest, correlation_id: str) -> HttpResponse:
     """Everything that happened under a correlation id; payloads over 8 kB are null: `/api/events` has them."""
     if "\x00" in correlation_id or (loaded := load_trace(correlation_id, datetime.now(UTC))) is None:
         raise HttpError(404, f"No event or dead letter has the correlation id {correlation_id[:200]!r}.")
-    trace = loaded.trace
-    out = {**_summary(trace, story_of(trace)), "steps": [_step(step, trace) for step in trace.steps]}
+    trace, show = loaded.trace, shown_to(request)
+    out = {**_summary(trace, story_of(trace)), "steps": [_step(step, trace, show) for step in trace.steps]}
     # Encoded here: a trace of 20,000 events takes a second this way, and ten through the response's model.
     return HttpResponse(msgspec.json.encode(out), content_type="application/json")
 
@@ -241,7 +242,7 @@ def _summary(trace: Trace, story: Story) -> dict[str, Any]:
     }
 
 
-def _step(step: Step, trace: Trace) -> dict[str, Any]:
+def _step(step: Step, trace: Trace, show: Show) -> dict[str, Any]:
     return {
         "event_id": step.event_id,
         "event_type": step.event_type,
@@ -256,7 +257,7 @@ def _step(step: Step, trace: Trace) -> dict[str, Any]:
         "failed": step.failed,
         "deliveries": [_delivery(one) for one in step.deliveries],
         "dead_letters": [_letter(one) for one in step.letters],
-        "event": event_out(step.event) if step.event else None,
+        "event": event_out(show(step.event)) if step.event else None,
     }
 
 

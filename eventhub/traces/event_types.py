@@ -18,6 +18,7 @@ from django.utils.timezone import now as time_now
 from dlq.models import DeadLetter, Status
 from eventhub.events import queries
 from eventhub.events.queries import StoredEvent
+from eventhub.events.showing import shown_to
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.pages.filters import Field, filter_bar
 from eventhub.pages.hues import entity
@@ -120,7 +121,7 @@ def type_detail(request: HttpRequest, name: str) -> HttpResponse:
     context |= {
         "row": row,
         "sample": sample,
-        "sample_data": sample.value if sample else None,
+        "sample_data": shown_to(request)(sample).value if sample else None,
         "used": _versions_used(queries.latest_of_type(event_type.name, 500)),
         "schema_versions": list(event_type.versions.all()),
     }

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from dlq.permissions import may_operate
 from eventhub.events import queries
+from eventhub.events.showing import Show, shown_to
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.traces import saved, tabs
 from eventhub.traces.asking import address, asked_of, bar_of, meant, trace_query
@@ -79,7 +80,7 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
             return HttpResponseRedirect(_place_of(*hit))
         return render(request, "traces/missing.html", {"wanted": correlation_id, "what": "trace"}, status=404)
     trace = loaded.trace
-    panel = _panel(request, trace, now)
+    panel = _panel(request, trace)
     if request.htmx.target == "panel":
         return render(
             request,
@@ -136,7 +137,7 @@ def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
         or load_single(event, now).trace.steps[0]
     )
     context = {
-        "panel": panel_of(loaded.trace, step, stored, now),
+        "panel": panel_of(loaded.trace, step, stored, shown_to(request)),
         "trace": loaded.trace,
         "may_operate": may_operate(request.user),
         "has_trace": event.correlation_id is not None,
@@ -151,7 +152,7 @@ def _list_context(request: HtmxRequest, query: TraceQuery, hits: Hits) -> dict[s
     top = encode_cursor(*hits.found[0].key) if hits.found else ""
     next_url = address(request, after=encode_cursor(*hits.next_key)) if hits.next_key else ""
     return {
-        "rows": [_row(found) for found in hits.found],
+        "rows": [_row(found, shown_to(request)) for found in hits.found],
         "hits": hits,
         "next_url": next_url,
         "count_url": address(request, count="1", since=top),
@@ -170,11 +171,11 @@ def _list_context(request: HtmxRequest, query: TraceQuery, hits: Hits) -> dict[s
     }
 
 
-def _row(found: Found) -> dict[str, object]:
+def _row(found: Found, show: Show) -> dict[str, object]:
     trace = found.trace
     if found.event_id:
         event = trace.steps[0].event
-        excerpt = (event.data or "")[:EXCERPT] if event else ""
+        excerpt = (show(event).data or "")[:EXCERPT] if event else ""
         return {"url": reverse("event", args=[found.event_id]), "event": event, "excerpt": excerpt}
     return {
         "url": reverse("trace", args=[trace.correlation_id]),
@@ -185,12 +186,12 @@ def _row(found: Found) -> dict[str, object]:
     }
 
 
-def _panel(request: HtmxRequest, trace: Trace, now: datetime) -> Panel | None:
+def _panel(request: HtmxRequest, trace: Trace) -> Panel | None:
     wanted = request.GET.get("event", "").replace("\x00", "")
     step = trace.step_of(wanted) if wanted else None
     if step is None:
         return None
-    return panel_of(trace, step, queries.events_by_id(step.event_id), now)
+    return panel_of(trace, step, queries.events_by_id(step.event_id), shown_to(request))
 
 
 def _news(request: HtmxRequest, correlation_id: str) -> dict[str, object]:

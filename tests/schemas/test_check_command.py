@@ -73,3 +73,30 @@ def test_what_is_no_schema_leaves_with_1_and_what_is_no_json_with_2(order_placed
     with pytest.raises(CommandError, match="is not JSON") as refused:
         check("{")
     assert refused.value.returncode == 2
+
+
+def test_what_is_exported_is_imported_as_drafts(order_placed, tmp_path):
+    call_command("schemas", "export", str(tmp_path / "out"), stdout=StringIO())
+    file = tmp_path / "out" / "order.placed.json"
+    assert json.loads(file.read_text())["x-event-version"] == "1"
+    EventType.objects.all().delete()
+    call_command("schemas", "import", str(file), stdout=StringIO())
+    version = SchemaVersion.objects.get()
+    assert (version.event_type.name, version.version, version.status) == ("order.placed", "1", "draft")
+
+
+def test_a_registry_is_imported(tmp_path):
+    from tests.services.registry import RegistryServer
+
+    registry = RegistryServer().start()
+    try:
+        registry.register("order.placed-value", json.dumps(OLD), "JSON")
+        avro = {"type": "record", "name": "Paid", "fields": [{"name": "id", "type": "string"}]}
+        registry.register("order.paid-value", json.dumps(avro))
+        out = StringIO()
+        call_command("schemas", "import", "--registry", registry.url, stdout=out)
+    finally:
+        registry.stop()
+    assert "2 of 2 schemas are new" in out.getvalue()
+    assert SchemaVersion.objects.get(event_type__name="order.placed").schema == OLD
+    assert "Paid" in SchemaVersion.objects.get(event_type__name="order.paid").schema["$defs"]
