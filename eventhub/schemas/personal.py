@@ -103,10 +103,7 @@ _fields = PersonalFields()
 def show_to(request: HttpRequest) -> Show | None:
     """How events are shown to whoever asks; None to people with the permission and tokens that may configure."""
     token = getattr(request, "auth", None)
-    if isinstance(token, ApiToken):
-        may_see = allows(token, Scope.CONFIGURE)
-    else:
-        may_see = request.user.has_perm(SEE)
+    may_see = allows(token, Scope.CONFIGURE) if isinstance(token, ApiToken) else request.user.has_perm(SEE)
     return None if may_see else _masked_event
 
 

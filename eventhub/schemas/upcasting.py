@@ -1,4 +1,4 @@
-"""Events of old versions as readers of newer ones want them: a JMESPath expression and defaults from version to version.
+"""Events of old versions as readers of newer ones want them: from version to version, a JMESPath and defaults.
 
 Stored events are never changed: whoever reads asks for a version, and the steps in between are applied in their order.
 """
