@@ -19,6 +19,7 @@ from dlq.models import DeadLetter, Status
 from eventhub.events import queries
 from eventhub.events.queries import StoredEvent
 from eventhub.events.showing import shown_to
+from eventhub.handlers.registry import subscribers
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.pages.filters import Field, filter_bar
 from eventhub.pages.hues import entity
@@ -66,6 +67,17 @@ class TypeRow(msgspec.Struct, frozen=True, kw_only=True):
         """The hour as the points of an SVG polyline, 60 wide and 20 high."""
         peak = max(self.peak, 1)
         return " ".join(f"{x},{round(19 - 17 * count / peak, 1)}" for x, count in enumerate(self.per_minute))
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """Who handles events of a type."""
+
+    name: str
+    # A handler of this hub: it has a page.
+    is_handler: bool
+    # In the last hour.
+    handled: int
+    failed: int
 
 
 class Traffic(msgspec.Struct):
@@ -123,7 +135,8 @@ def type_detail(request: HttpRequest, name: str) -> HttpResponse:
         "sample": sample,
         "sample_data": shown_to(request)(sample).value if sample else None,
         "used": _versions_used(queries.latest_of_type(event_type.name, 500)),
-        "schema_versions": list(event_type.versions.all()),
+        "schema_versions": list(event_type.versions.order_by("-number")),
+        "consumers": consumers_of(event_type.name, time_now()),
     }
     return render(request, "schemas/event_type.html", context)
 
@@ -174,6 +187,23 @@ def _traffic(names: Sequence[str], now: datetime) -> dict[str, Traffic]:
             if service:
                 traffic.publishers[service] = traffic.publishers.get(service, 0) + int(received)
     return found
+
+
+def consumers_of(name: str, now: datetime) -> list[Consumer]:
+    """Who handles events of a type: handlers of this hub, and services that reported it in the last hour."""
+    ours = {subscription.name for subscription in subscribers(name)}
+    with connection.cursor() as cursor:
+        # Index rollup_bucket; an hour of rollups is some thousand rows.
+        cursor.execute(
+            """SELECT service, sum(handled), sum(failed) FROM rollups_rollup
+               WHERE bucket >= %s AND event_type = %s AND handled + failed > 0 GROUP BY 1""",
+            [now - timedelta(minutes=MINUTES), name],
+        )
+        reported = {service: (int(handled), int(failed)) for service, handled, failed in cursor}
+    return [
+        Consumer(service, service in ours, *reported.get(service, (0, 0)))
+        for service in sorted(ours | reported.keys())
+    ]
 
 
 def _versions(names: Sequence[str]) -> dict[str, list[str]]:
