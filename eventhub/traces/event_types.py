@@ -135,7 +135,7 @@ def type_detail(request: HttpRequest, name: str) -> HttpResponse:
         "sample": sample,
         "sample_data": shown_to(request)(sample).value if sample else None,
         "used": _versions_used(queries.latest_of_type(event_type.name, 500)),
-        "schema_versions": list(event_type.versions.order_by("-number")),
+        "schema_versions": list(event_type.versions.select_related("author").order_by("-number")),
         "consumers": consumers_of(event_type.name, time_now()),
     }
     return render(request, "schemas/event_type.html", context)
