@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -134,6 +135,7 @@ class EventTypeAdmin(admin.ModelAdmin[EventType]):
     )
     readonly_fields = ("first_seen_at", "last_seen_at", "page_link")
     inlines = (SchemaVersionInline, PersonalFieldInline)
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     ordering = ("name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: EventType | None = None) -> Any:

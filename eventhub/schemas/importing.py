@@ -79,7 +79,7 @@ def _asyncapi(document: dict[str, Any]) -> Iterator[Found]:
                 continue
             schema = inlined(payload, document)
             told = schema.get("properties", {}).get("event_version", {}) if isinstance(schema, dict) else {}
-            yield Found(str(name), data_schema(schema), str(told.get("const", "")), described)
+            yield Found(str(name), unwrapped(data_schema(schema)), str(told.get("const", "")), described)
 
 
 def _messages(channel: dict[str, Any], document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -136,10 +136,23 @@ def inlined(payload: Any, document: dict[str, Any]) -> Any:
     made = moved(payload)
     if not definitions or not isinstance(made, dict):
         return made
-    if made.keys() == {"$ref"}:
-        name = made["$ref"].removeprefix("#/$defs/")
-        made = definitions[name]
-    return {**made, "$defs": {**made.get("$defs", {}), **definitions}}
+    return unwrapped({**made, "$defs": {**made.get("$defs", {}), **definitions}})
+
+
+def unwrapped(schema: Any) -> Any:
+    """A schema that is only a reference to its own definitions, written out, and without those that nobody uses."""
+    if not isinstance(schema, dict) or "$defs" not in schema:
+        return schema
+    definitions = dict(schema["$defs"])
+    if schema.keys() <= {"$ref", "$defs", "$schema"} and "$ref" in schema:
+        schema = {**definitions.get(schema["$ref"].removeprefix("#/$defs/"), {})}
+    rest = {key: value for key, value in schema.items() if key != "$defs"}
+    while True:
+        text = json.dumps([rest, definitions])
+        used = {name: one for name, one in definitions.items() if f'"#/$defs/{name}"' in text}
+        if len(used) == len(definitions):
+            return {**rest, "$defs": definitions} if definitions else rest
+        definitions = used
 
 
 def from_registry(url: str, username: str | None = None, password: str | None = None) -> list[Found]:
