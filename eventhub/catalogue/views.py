@@ -8,14 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.timezone import now
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
+from eventhub.access import audit
 from eventhub.access.audit import actor_of
-from eventhub.catalogue import saving
+from eventhub.catalogue import saving, upcasting
 from eventhub.catalogue.exporting import asyncapi_document
 from eventhub.catalogue.judging import Judged, judge_text, level_words
 from eventhub.catalogue.sampling import MOST, sample
+from eventhub.events.showing import shown_to
 from eventhub.schemas.drift import drift
 from eventhub.schemas.inference import Inferred, infer
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
@@ -84,6 +86,32 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponseClientRedirect(reverse("event-type", args=[event_type.name]))
 
 
+@require_http_methods(["GET", "POST"])
+def upcast(request: HttpRequest, pk: int) -> HttpResponse:
+    """How events of the version before become ones of this: tried on stored events while typing, and saved."""
+    version = get_object_or_404(SchemaVersion.objects.select_related("event_type"), pk=pk)
+    _require(request)
+    text = request.POST.get("upcast", text_of(version.upcast) if version.upcast else "")
+    context: dict[str, Any] = {"type": version.event_type, "version": version, "text": text}
+    context["before"] = upcasting.before(version)
+    try:
+        written = upcasting.parse(text)
+        context["tried"] = upcasting.try_on_events(version, written, shown_to(request))
+    except ValueError as error:
+        context["flaw"] = str(error)
+        return render(
+            request, "catalogue/_tried.html" if request.method == "POST" else "catalogue/upcast.html", context
+        )
+    if request.method == "GET":
+        return render(request, "catalogue/upcast.html", context)
+    if request.POST.get("do") != "save":
+        return render(request, "catalogue/_tried.html", context)
+    version.upcast = written
+    version.save(update_fields=["upcast", "changed_at"])
+    audit.record(actor_of(request), "save upcast", f"{version.event_type.name} v{version.version}")
+    return HttpResponseClientRedirect(reverse("event-type", args=[version.event_type.name]))
+
+
 @require_GET
 def drift_report(request: HttpRequest, name: str) -> HttpResponse:
     """How far events and schema have moved apart."""
@@ -107,11 +135,15 @@ def asyncapi(request: HttpRequest) -> HttpResponse:
 
 
 def _type(request: HttpRequest, name: str) -> EventType:
+    _require(request)
+    return get_object_or_404(EventType, name=name.replace("\x00", ""))
+
+
+def _require(request: HttpRequest) -> None:
     if not (request.user.is_staff and request.user.has_perm("schemas.add_schemaversion")):
         raise PermissionDenied(
             "Your account may not write schemas. Ask an administrator for the permission “Can add schema version”."
         )
-    return get_object_or_404(EventType, name=name.replace("\x00", ""))
 
 
 def _draft(event_type: EventType, version: str | None) -> SchemaVersion | None:
