@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -18,9 +19,10 @@ from eventhub.catalogue.exporting import asyncapi_document
 from eventhub.catalogue.judging import Judged, judge_text, level_words
 from eventhub.catalogue.sampling import MOST, sample
 from eventhub.events.showing import shown_to
-from eventhub.schemas.drift import drift
+from eventhub.schemas.drift import discreet, drift
 from eventhub.schemas.inference import Inferred, infer
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
+from eventhub.schemas.personal import show_to
 from eventhub.schemas.registry.store import published
 from eventhub.schemas.textual import text_of
 
@@ -43,7 +45,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
         versions = published(event_type)
         schema = versions[-1].schema if versions else EMPTY
     text = text_of(schema)
-    context = _context(event_type, judge_text(event_type, text, events, editing))
+    context = _context(request, event_type, judge_text(event_type, text, events, editing))
     context |= {
         "text": text,
         "editing": editing,
@@ -60,7 +62,9 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
 def check(request: HttpRequest, name: str) -> HttpResponse:
     """What is wrong with what was typed so far, and what it would break."""
     event_type = _type(request, name)
-    return render(request, "catalogue/_check.html", _context(event_type, _judged(request, event_type)))
+    return render(
+        request, "catalogue/_check.html", _context(request, event_type, _judged(request, event_type))
+    )
 
 
 @require_POST
@@ -81,7 +85,7 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
             user=request.user,
         )
     except saving.NotSaved as refusal:
-        context = _context(event_type, judged) | {"refusal": str(refusal)}
+        context = _context(request, event_type, judged) | {"refusal": str(refusal)}
         return render(request, "catalogue/_check.html", context, status=422)
     return HttpResponseClientRedirect(reverse("event-type", args=[event_type.name]))
 
@@ -121,6 +125,8 @@ def drift_report(request: HttpRequest, name: str) -> HttpResponse:
     chosen = chosen or (versions[-1] if versions else None)
     events = sample(event_type.name, now())
     report = drift(chosen.schema, events) if chosen else None
+    if report and _is_discreet(request, event_type):
+        report = discreet(report)
     context = {"type": event_type, "version": chosen, "versions": versions, "drift": report, "most": MOST}
     return render(request, "catalogue/drift.html", context)
 
@@ -146,6 +152,11 @@ def _require(request: HttpRequest) -> None:
         )
 
 
+def _is_discreet(request: HttpRequest, event_type: EventType) -> bool:
+    """Whether values of the type's events must not be shown."""
+    return show_to(request) is not None and event_type.personal_fields.exists()
+
+
 def _draft(event_type: EventType, version: str | None) -> SchemaVersion | None:
     if not version:
         return None
@@ -160,7 +171,9 @@ def _judged(request: HttpRequest, event_type: EventType) -> Judged:
     return judge_text(event_type, request.POST.get("schema", ""), sample(event_type.name, now()), editing)
 
 
-def _context(event_type: EventType, judged: Judged) -> dict[str, Any]:
+def _context(request: HttpRequest, event_type: EventType, judged: Judged) -> dict[str, Any]:
+    if judged.impact and _is_discreet(request, event_type):
+        judged = msgspec.structs.replace(judged, impact=discreet(judged.impact))
     return {"type": event_type, "judged": judged, "rows": judged.rows}
 
 

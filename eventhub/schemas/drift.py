@@ -107,6 +107,18 @@ def drift(schema: Any, events: Iterable[Seen]) -> Drift:
     )
 
 
+def discreet(report: Drift) -> Drift:
+    """The report without values of events: for those who may not see personal data."""
+    strays = [
+        [msgspec.structs.replace(one, sample="•••") for one in some]
+        for some in (report.undeclared, report.outside)
+    ]
+    reasons = [
+        (f"{reason.split(': ', 1)[0]}: breaks the schema", n, event) for reason, n, event in report.reasons
+    ]
+    return msgspec.structs.replace(report, undeclared=strays[0], outside=strays[1], reasons=reasons)
+
+
 class _Look:
     """What was met on the way through events."""
 

@@ -9,7 +9,7 @@ from eventhub.brokers.models import Kind, Source
 from eventhub.events.message import Message
 from eventhub.events.models import Event
 from eventhub.ingest.pipeline import Pipeline
-from eventhub.schemas.models import EventType, PersonalField, Treatment
+from eventhub.schemas.models import EventType, PersonalField, SchemaStatus, SchemaVersion, Treatment
 from eventhub.schemas.personal import masked, steps_of, without
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +58,21 @@ def signed_up():
         pipeline.write(pipeline.prepare([message]))
 
     return send
+
+
+def test_the_drift_report_tells_no_value_to_those_who_may_not_see_it(signed_up, client, django_user_model):
+    signed_up(Treatment.MASK)
+    schema = {"properties": {"customer": {"properties": {"email": {"enum": ["other"]}}}}}
+    event_type = EventType.objects.get()
+    SchemaVersion.objects.create(
+        event_type=event_type, version="1", status=SchemaStatus.ACTIVE, schema=schema
+    )
+    client.force_login(django_user_model.objects.create_user("reader"))
+    page = client.get("/catalogue/drift/customer.signed_up/").content.decode()
+    assert "$.customer.email" in page
+    assert "a@b.c" not in page
+    client.force_login(django_user_model.objects.create_superuser("admin"))
+    assert "a@b.c" in client.get("/catalogue/drift/customer.signed_up/").content.decode()
 
 
 def test_what_is_to_be_dropped_is_never_stored(signed_up):
