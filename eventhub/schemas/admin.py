@@ -127,7 +127,6 @@ class EventTypeAdmin(admin.ModelAdmin[EventType]):
         "owner",
         "docs_url",
         ("lifecycle", "kind", "style"),
-        "searchable",
         ("validation", "compatibility", "default_version"),
         "first_seen_at",
         "last_seen_at",

@@ -73,11 +73,6 @@ class EventType(models.Model):
     kind = models.CharField(max_length=12, choices=Kind, blank=True)
     style = models.CharField(max_length=12, choices=Style, blank=True)
     docs_url = models.URLField(blank=True, help_text="Where more is written about it.")
-    searchable = models.JSONField(
-        default=list,
-        blank=True,
-        help_text='Paths that people look for, as ["$.order_id", "$.customer.email"].',
-    )
     validation = models.CharField(max_length=8, choices=ValidationMode, default=ValidationMode.DEFAULT)
     compatibility = models.CharField(
         max_length=20,

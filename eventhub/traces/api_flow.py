@@ -10,6 +10,7 @@ from ninja.errors import HttpError
 
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
+from eventhub.events.showing import shown_to
 from eventhub.traces import exporting, tabs
 from eventhub.traces.assemble import Step, Trace
 from eventhub.traces.comparing import compare
@@ -280,7 +281,7 @@ def export_trace(request: HttpRequest, correlation_id: str, form: str = "json") 
     if form not in exporting.FORMATS:
         raise HttpError(400, f"There is no form {form!r}: {', '.join(exporting.FORMATS)}.")
     kind = "text/plain; charset=utf-8" if form == "mermaid" else "application/json"
-    return HttpResponse(tabs.exported(_trace(correlation_id), form), content_type=kind)
+    return HttpResponse(tabs.exported(_trace(correlation_id), form, shown_to(request)), content_type=kind)
 
 
 @router.get(

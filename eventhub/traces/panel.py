@@ -78,7 +78,9 @@ def panel_of(trace: Trace, step: Step, stored: Sequence[StoredEvent], show: Show
         previous = show(previous) if previous else None
         shown = show(event)
         if verdict and shown.data != event.data:
-            verdict = msgspec.structs.replace(verdict, breaches=[_place_only(one) for one in verdict.breaches])
+            verdict = msgspec.structs.replace(
+                verdict, breaches=[_place_only(one) for one in verdict.breaches]
+            )
         event = shown
     data = event.value if event else None
     raw = raw_json(event, data) if event else ""

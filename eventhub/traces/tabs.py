@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from eventhub.events.showing import Show, shown_to
 from eventhub.pages.formats import duration
 from eventhub.traces import exporting
 from eventhub.traces.assemble import Trace
@@ -77,18 +78,18 @@ def download(request: HttpRequest, trace: Trace) -> HttpResponse | None:
     wanted = request.GET.get("format", "")
     if wanted not in _TYPES:
         return None
-    response = HttpResponse(exported(trace, wanted), content_type=_TYPES[wanted])
+    response = HttpResponse(exported(trace, wanted, shown_to(request)), content_type=_TYPES[wanted])
     response["Content-Disposition"] = f'attachment; filename="{name_of(trace)}.{_ENDINGS[wanted]}"'
     return response
 
 
-def exported(trace: Trace, wanted: str) -> bytes:
+def exported(trace: Trace, wanted: str, show: Show) -> bytes:
     """The trace as "json" (its events as native envelopes), "otlp" or "mermaid"."""
     if wanted == "mermaid":
         return exporting.mermaid(trace).encode()
     if wanted == "otlp":
         return exporting.encode(exporting.otlp(trace))
-    events = [raw_json(step.event, step.event.value) for step in trace.steps if step.event]
+    events = [raw_json(show(step.event), show(step.event).value) for step in trace.steps if step.event]
     return ("[\n" + ",\n".join(events) + "\n]\n").encode()
 
 
