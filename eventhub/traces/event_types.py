@@ -23,7 +23,7 @@ from eventhub.handlers.registry import subscribers
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.pages.filters import Field, filter_bar
 from eventhub.pages.hues import entity
-from eventhub.schemas.models import EventType
+from eventhub.schemas.models import EventType, SchemaSettings, ValidationMode
 from eventhub.traces.htmx import HtmxRequest
 
 # Of each type so many of the latest events are looked at for the versions in use.
@@ -136,17 +136,19 @@ def type_detail(request: HttpRequest, name: str) -> HttpResponse:
         "sample_data": shown_to(request)(sample).value if sample else None,
         "used": _versions_used(queries.latest_of_type(event_type.name, 500)),
         "schema_versions": list(event_type.versions.select_related("author").order_by("-number")),
+        "mode": ValidationMode(row.validation).label,
         "consumers": consumers_of(event_type.name, time_now()),
     }
     return render(request, "schemas/event_type.html", context)
 
 
 def type_rows(now: datetime, *, after: str = "", only: str = "", limit: int = MOST_TYPES) -> list[TypeRow]:
-    """Types by name with their traffic; five statements, however many types there are."""
+    """Types by name with their traffic; six statements, however many types there are."""
     types = EventType.objects.exclude(name__startswith="eventhub.").order_by("name")
     types = types.filter(name=only) if only else types.filter(name__gt=after)
     listed = list(types.prefetch_related("versions")[:limit])
     names = [event_type.name for event_type in listed]
+    default = SchemaSettings.load().validation
     traffic, versions, dead = _traffic(names, now), _versions(names), _open_letters(names)
     return [
         TypeRow(
@@ -154,7 +156,7 @@ def type_rows(now: datetime, *, after: str = "", only: str = "", limit: int = MO
             entity=entity(event_type.name),
             description=event_type.description,
             owner=event_type.owner,
-            validation=event_type.validation,
+            validation=default if event_type.validation == ValidationMode.DEFAULT else event_type.validation,
             schemas=[f"{version.version} {version.status}" for version in event_type.versions.all()],
             versions=versions.get(event_type.name, []),
             publishers=_loudest(traffic[event_type.name].publishers),
