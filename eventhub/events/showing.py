@@ -20,7 +20,7 @@ def hide_by(rule: Rule) -> None:
 
 def shown_to(request: HttpRequest) -> Show:
     """How events are shown to whoever asks."""
-    shows = [show for rule in _rules if (show := rule(request)) is not None]
+    shows = [found for rule in _rules if (found := rule(request)) is not None]
 
     def show(event: StoredEvent) -> StoredEvent:
         for one in shows:
