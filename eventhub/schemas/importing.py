@@ -115,6 +115,16 @@ def _at(reference: str, document: Any) -> Any:
 def inlined(payload: Any, document: dict[str, Any]) -> Any:
     """A schema of a larger document, standing alone: what it refers to comes along under ``$defs``."""
     definitions: dict[str, Any] = {}
+    names: dict[str, str] = {}
+
+    def named(reference: str) -> str:
+        if reference not in names:
+            last = reference.rpartition("/")[2].replace("~1", "_").replace("~0", "~")
+            name = last if last not in definitions else f"{last}_{len(definitions)}"
+            names[reference] = name
+            definitions[name] = {}
+            definitions[name] = moved(_at(reference, document))
+        return names[reference]
 
     def moved(part: Any) -> Any:
         if isinstance(part, list):
@@ -124,11 +134,7 @@ def inlined(payload: Any, document: dict[str, Any]) -> Any:
         made = {key: moved(value) for key, value in part.items() if key != "$ref"}
         reference = part.get("$ref")
         if isinstance(reference, str):
-            name = reference.removeprefix("#/").replace("/", ".")
-            if name not in definitions:
-                definitions[name] = {}
-                definitions[name] = moved(_at(reference, document))
-            made["$ref"] = f"#/$defs/{name}"
+            made["$ref"] = f"#/$defs/{named(reference)}"
         elif reference is not None:  # a member that is called so
             made["$ref"] = moved(reference)
         return made
