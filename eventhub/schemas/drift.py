@@ -124,6 +124,9 @@ class _Look:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        # By identity, with the node itself, so that the identity stays its own.
+        self._known: dict[int, tuple[Node, list[Node]]] = {}
+        self._joined: dict[tuple[int, ...], Node] = {}
         self.declared: set[str] = set()
         self.seen: set[str] = set()
         self.undeclared: dict[str, list[Any]] = {}
@@ -137,13 +140,22 @@ class _Look:
 
     def _parts(self, node: Node) -> list[Node]:
         """A node with its alternatives: what any of them names is named."""
+        if (known := self._known.get(id(node))) is not None:
+            return known[1]
         found: list[Node] = []
         for part in conjuncts(node, self.document):
             found.append(part)
             for keyword in ("anyOf", "oneOf"):
                 for case in part.get(keyword, ()):
                     found += self._parts(case)
+        self._known[id(node)] = (node, found)
         return found
+
+    def _either(self, nodes: list[Node]) -> Node:
+        """What fits any of the nodes."""
+        if len(nodes) == 1:
+            return nodes[0]
+        return self._joined.setdefault(tuple(map(id, nodes)), {"anyOf": nodes})
 
     def _declare(self, node: Node, path: str, depth: int, within: frozenset[int]) -> None:
         if depth > MAX_DEPTH or id(node) in within:
@@ -169,7 +181,7 @@ class _Look:
                     _note(self.undeclared, f"{path}.{name}", source, value)
                 elif inner:
                     self.at(
-                        {"anyOf": inner} if len(inner) > 1 else inner[0],
+                        self._either(inner),
                         value,
                         f"{path}.{name}",
                         source,
