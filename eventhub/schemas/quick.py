@@ -5,6 +5,7 @@ judge: it knows every keyword, and why.
 """
 
 from collections.abc import Callable
+from types import GenericAlias
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
@@ -86,7 +87,7 @@ def _of_kind(kind: str, node: Node, document: Document, depth: int) -> Any:
             return _number(kind, node)
         case "array":
             item = _type(node["items"], document, depth + 1) if "items" in node else msgspec.Raw
-            return _bound(list[item], node, _ARRAY)
+            return _bound(GenericAlias(list, (item,)), node, _ARRAY)
         case "object":
             return _object(node, document, depth)
         case "boolean":
@@ -130,7 +131,7 @@ def _object(node: Node, document: Document, depth: int) -> Any:
     required = set(node.get("required", ()))
     is_closed = is_nothing(others)
     if not properties and not required and not is_closed:
-        return dict[str, _type(others, document, depth + 1)]  # type: ignore[misc]
+        return GenericAlias(dict, (str, _type(others, document, depth + 1)))
     if others and not is_closed:
         raise _CannotSay
     if is_closed and required - properties.keys():
