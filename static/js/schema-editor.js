@@ -47,9 +47,16 @@ if (text) {
   // Undo keeps working when text goes in through the browser's own command.
   const insert = (typed) => document.execCommand("insertText", false, typed);
 
+  // Once a frame: a text of many lines that is put in at once comes as many inputs.
+  let isDue = false;
   text.addEventListener("input", () => {
-    colour();
-    number();
+    if (isDue) return;
+    isDue = true;
+    requestAnimationFrame(() => {
+      isDue = false;
+      colour();
+      number();
+    });
   });
   text.addEventListener("scroll", follow);
   text.addEventListener("keydown", (event) => {
