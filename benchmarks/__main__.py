@@ -32,12 +32,20 @@ BENCHMARKS = {
     "retry-rabbitmq": retry_rabbitmq.run,
     "schema-validation": schema_validation.run,
     "trace-search": trace_search.run,
-    "zipkin": zipkin.run,
+    "zipkin-ingest": zipkin.run,
+}
+
+# Results that another benchmark's run brings along.
+BROUGHT_BY = {
+    "trace-by-id": "trace-search",
+    "trace-growth": "trace-search",
+    "zipkin-trace": "zipkin-ingest",
 }
 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks (all when none is named), each in a process of its own; 1 when one fails."""
+    names = list(dict.fromkeys(BROUGHT_BY.get(name, name) for name in names))
     unknown = set(names) - BENCHMARKS.keys()
     if unknown:
         print(

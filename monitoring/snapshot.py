@@ -19,6 +19,7 @@ from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.config import reads
 from eventhub.brokers.models import Kind, Source, SourceStatus
 from eventhub.handlers.figures import stopped_handlers
+from eventhub.traces.processes.figures import stuck_counts
 from monitoring import lag
 from monitoring.health import Facts, Health, SourceFacts, judge_health
 from monitoring.rollups.histogram import percentile
@@ -334,6 +335,10 @@ def _facts(
         failures_href=_href("traces", "?state=failed"),
         sources_href=_href("sources"),
         stopped_handlers=[(name, reverse("handler", args=[name])) for name in stopped_handlers()],
+        stuck_processes=[
+            (name, number, f"{reverse('process', args=[pk])}?state=stuck")
+            for pk, name, number in stuck_counts()
+        ],
     )
 
 

@@ -231,7 +231,7 @@ def fewer_of(
     others: Sequence[str],
     start: datetime | None,
     end: datetime | None,
-    most: int = 2_000,
+    most: int = 100,
 ) -> bool:
     """Whether there are fewer events of `some` types than of `others` in [start, end), counting at most `most`."""
     count = """(SELECT count(*) FROM (

@@ -11,6 +11,8 @@ from eventhub.traces.waterfall import Slowness
 SLOW_FACTOR = 2.0
 SLOW_OF_MEDIAN = 5.0
 SLOW_S = 0.05
+# Beside the median alone only what is this long: many hops are over at once most of the time.
+SLOW_OF_MEDIAN_S = 0.5
 
 Hops = Mapping[tuple[str, str], Usual]
 
@@ -36,6 +38,6 @@ def _slowness(step: Step, usual: Usual | None) -> Slowness | None:
     p95_s, p50_s = max(usual.p95_s, 0.001), max(usual.p50_s, 0.001)
     if step.hop_s >= SLOW_FACTOR * p95_s:
         return Slowness(step.hop_s / p95_s, usual.p95_s)
-    if step.hop_s >= SLOW_OF_MEDIAN * p50_s:
+    if step.hop_s >= max(SLOW_OF_MEDIAN * p50_s, SLOW_OF_MEDIAN_S):
         return Slowness(step.hop_s / p50_s, usual.p50_s, "p50")
     return None

@@ -91,6 +91,9 @@ class _Search:
     def run(self) -> Hits:
         """Walks back piece by piece until the page is full, the past ends or the work is enough."""
         here, size = self.start or END, max(200, 10 * self.limit)
+        if isinstance(self.walk, TroubleWalk):
+            # An event that tells of trouble is nearly always one of a trace that is looked for.
+            size = max(50, 2 * self.limit)
         while True:
             piece = self.walk.before(here, size)
             news = [

@@ -11,7 +11,7 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
 function style() {
   return [
     { selector: "node", style: {
-      shape: "round-rectangle", width: "label", height: 34, padding: "10px", label: "data(label)",
+      shape: "round-rectangle", width: "data(width)", height: 34, padding: "10px", label: "data(label)",
       "background-color": token("--surface"), "border-width": 1.5, "border-color": token("--line-strong"),
       color: token("--text"), "font-size": 13, "text-valign": "center", "text-halign": "center", "text-wrap": "wrap",
       "font-family": "system-ui, sans-serif" } },
@@ -28,9 +28,11 @@ function style() {
 
 const COLOURS = { ok: "--ok", busy: "--busy", broken: "--broken", unknown: "--line-strong" };
 
+const labelOf = (node) => (node.rate ? `${node.id}\n${node.rate}` : node.label ?? node.id);
+
 function elements(data) {
   const nodes = data.nodes.map((node) => ({
-    data: { id: `n:${node.id}`, name: node.id, label: node.rate ? `${node.id}\n${node.rate}` : node.label ?? node.id, url: node.url },
+    data: { id: `n:${node.id}`, name: node.id, label: labelOf(node), width: 7.4 * Math.max(...labelOf(node).split("\n").map((line) => line.length)) + 4, url: node.url },
     classes: node.failed ? "is-failed" : "",
     position: { x: node.column * COLUMN, y: node.row * ROW + (node.column % 2) * 40 },
   }));

@@ -6,7 +6,11 @@ import re
 def test_a_search_its_trace_and_all_tabs(open_window):
     visit = open_window()
     page = visit.page
-    page.goto("/traces/?q=error")
+    for _ in range(30):  # the first failed order is ingested some seconds after the product is ready
+        page.goto("/traces/?q=error")
+        if page.locator("[data-row]").count():
+            break
+        page.wait_for_timeout(1000)
     page.locator("[data-row]").first.wait_for()
     page.get_by_label("An order number, an id, type:…, error, slow…").fill(
         "type:shipment.created -type:payment.declined"

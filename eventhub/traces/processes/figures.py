@@ -92,6 +92,14 @@ def process_rows() -> list[ProcessRow]:
     return sorted(found, key=lambda row: (-row.stuck, row.process.name))
 
 
+def stuck_counts() -> list[tuple[int, str, int]]:
+    """Processes with stuck instances: primary key, name, how many. Index instance_state."""
+    rows = Instance.objects.filter(process__enabled=True, state=InstanceState.STUCK)
+    return list(
+        rows.values_list("process_id", "process__name").annotate(n=Count("id")).order_by("process__name")  # type: ignore[arg-type]
+    )
+
+
 def start_rows(limit: int = 100) -> list[StartRow]:
     """What begins traces, the most frequent first."""
     named = {process.start_type: process for process in Process.objects.all()}
