@@ -11,6 +11,7 @@ from benchmarks import (
     ingest_rabbitmq,
     ingest_redis,
     ingest_sqs,
+    live,
     retry_kafka,
     retry_rabbitmq,
     trace_search,
@@ -31,6 +32,8 @@ BENCHMARKS = {
     "retry-rabbitmq": retry_rabbitmq.run,
     "trace-search": trace_search.run,
     "zipkin": zipkin.run,
+    "live-latency": live.run_latency,
+    "live-fanout": live.run_fanout,
 }
 
 
