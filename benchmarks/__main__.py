@@ -12,6 +12,7 @@ from benchmarks import (
     ingest_redis,
     ingest_sqs,
     live,
+    metrics_growth,
     retry_kafka,
     retry_rabbitmq,
     trace_search,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "zipkin": zipkin.run,
     "live-latency": live.run_latency,
     "live-fanout": live.run_fanout,
+    "metrics-growth": metrics_growth.run,
 }
 
 
