@@ -11,6 +11,8 @@ from benchmarks import (
     ingest_rabbitmq,
     ingest_redis,
     ingest_sqs,
+    live,
+    metrics_growth,
     retry_kafka,
     retry_rabbitmq,
     schema_validation,
@@ -33,6 +35,9 @@ BENCHMARKS = {
     "schema-validation": schema_validation.run,
     "trace-search": trace_search.run,
     "zipkin-ingest": zipkin.run,
+    "live-latency": live.run_latency,
+    "live-fanout": live.run_fanout,
+    "metrics-growth": metrics_growth.run,
 }
 
 # Results that another benchmark's run brings along.

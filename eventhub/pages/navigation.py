@@ -41,6 +41,8 @@ PAGES = (
         key="s",
         inside=("source", "source-choose", "source-add", "source-edit"),
     ),
+    Page(route="figures", label="Figures", icon="chart-area-line", key="f"),
+    Page(route="lag", label="Lag", icon="hourglass", key="l", inside=("lag-group",)),
     Page(route="handlers", label="Handlers", icon="bolt", key="h", inside=("handler",)),
     Page(
         route="event-types",
@@ -51,6 +53,7 @@ PAGES = (
     ),
     Page(route="flow-map", label="Flow map", icon="topology-star-3", key="m"),
     Page(route="processes", label="Processes", icon="route", key="p", inside=("process", "process-mined")),
+    Page(route="alerts", label="Alerts", icon="bell", key="n", count="alerts_firing"),
     Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
 )
 
