@@ -20,6 +20,7 @@ from eventhub.handlers.claiming import Claim
 from eventhub.handlers.errors import Failure
 from eventhub.handlers.registry import Subscription
 from eventhub.handlers.retry import GiveUp, Why
+from eventhub.handlers.savepoints import Savepoints
 from eventhub.handlers.timeouts import free_statements, limit_statements
 
 # Work is committed this often at least, so that others wait for its locks, and readers of the log for its end, no
@@ -70,6 +71,7 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
     with transaction.atomic():
         limit_statements(subscription.timeout_s)
         deadline = monotonic() + COMMIT_AFTER_S
+        savepoints = Savepoints()
         for held in _hold(claim, handler_id, in_order=subscription.order_by is not None):
             if held.event is None:
                 settling.mark_gone(held.id)
@@ -80,7 +82,7 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
             if claim.lost >= MOST_LOST:
                 result = _given_up(claim.lost)
             else:
-                result = attempt(subscription, held.event, held.number, alone=not ended)
+                result = attempt(subscription, held.event, held.number, savepoints, alone=not ended)
             if not result.succeeded:
                 stopped_keys.add(held.order_key)
             if result.is_conflict:
