@@ -65,4 +65,5 @@ def _found(names: Collection[str], most: int) -> list[tuple[str, int, int, datet
             """,
             {"most": most, "names": list(names)},
         )
-        return cursor.fetchall()
+        rows: list[tuple[str, int, int, datetime]] = cursor.fetchall()
+    return rows
