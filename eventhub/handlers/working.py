@@ -67,7 +67,7 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
     """
     ended: list[tuple[Held, Attempted]] = []
     stopped_keys: set[str | None] = set()
-    gone = 0
+    gone = in_a_row = 0
     with transaction.atomic():
         limit_statements(subscription.timeout_s)
         deadline = monotonic() + COMMIT_AFTER_S
@@ -83,6 +83,9 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
                 result = _given_up(claim.lost)
             else:
                 result = attempt(subscription, held.event, held.number, savepoints, alone=not ended)
+            in_a_row = 0 if result.succeeded else in_a_row + (held.number == 1)
+            if subscription.breaker is not None and in_a_row >= subscription.breaker.after:
+                deadline = 0.0  # the breaker opens: the others are left as they are
             if not result.succeeded:
                 stopped_keys.add(held.order_key)
             if result.is_conflict:

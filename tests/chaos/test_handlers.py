@@ -1,5 +1,9 @@
-"""Half a million deliveries while workers are killed and Redis is emptied: every effect exactly once."""
+"""Half a million deliveries while workers are killed and Redis is emptied: every effect exactly once.
 
+STORM_EVENTS=20000 makes it a fifth of that, for a machine that has other things to do.
+"""
+
+import os
 import random
 import time
 
@@ -10,7 +14,7 @@ from tests.handlers.storm_handlers import NAMES
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 
-EVENTS = 100_000
+EVENTS = int(os.environ.get("STORM_EVENTS", "100000"))
 DELIVERIES = EVENTS * len(NAMES)
 PART = 5_000
 # More is poured when less than this waits, so that kills hit a system that is busy from the first to the last.
@@ -23,7 +27,7 @@ LOOK_EVERY_S = 1.0
 TIMEOUT_S = 3 * 3600
 
 
-def test_500_000_deliveries_take_effect_exactly_once(tmp_path):
+def test_half_a_million_deliveries_take_effect_exactly_once(tmp_path):
     undo = storms.set_up()
     storm = storms.Storm(tmp_path, EVENTS, WORKERS)
     choice = random.Random()
