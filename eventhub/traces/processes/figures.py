@@ -96,7 +96,7 @@ def stuck_counts() -> list[tuple[int, str, int]]:
     """Processes with stuck instances: primary key, name, how many. Index instance_state."""
     rows = Instance.objects.filter(process__enabled=True, state=InstanceState.STUCK)
     return list(
-        rows.values_list("process_id", "process__name").annotate(n=Count("id")).order_by("process__name")  # type: ignore[arg-type]
+        rows.values_list("process_id", "process__name").annotate(n=Count("id")).order_by("process__name")
     )
 
 
