@@ -11,6 +11,7 @@ from benchmarks import (
     ingest_rabbitmq,
     ingest_redis,
     ingest_sqs,
+    live,
     retry_kafka,
     retry_rabbitmq,
     schema_validation,
@@ -33,6 +34,8 @@ BENCHMARKS = {
     "schema-validation": schema_validation.run,
     "trace-search": trace_search.run,
     "zipkin": zipkin.run,
+    "live-latency": live.run_latency,
+    "live-fanout": live.run_fanout,
 }
 
 

@@ -171,6 +171,7 @@ if CELERY_BROKER_URL.startswith(("redis", "valkey")):
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sample-lag": {"task": "monitoring.sample_lag", "schedule": 5.0, "options": {"expires": 5}},
+    "watch-brokers": {"task": "monitoring.watch_brokers", "schedule": 5.0, "options": {"expires": 5}},
     "note-versions": {"task": "monitoring.note_versions", "schedule": 10.0, "options": {"expires": 10}},
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},

@@ -1,6 +1,17 @@
 from django.db import models
 
 from eventhub.brokers.models import Source
+from monitoring.watch.models import GroupMinute, WatchedBroker, WatchedGroup
+
+__all__ = [
+    "GroupMinute",
+    "LagProbe",
+    "LagSample",
+    "SeenVersion",
+    "VersionWatch",
+    "WatchedBroker",
+    "WatchedGroup",
+]
 
 
 class LagSample(models.Model):
