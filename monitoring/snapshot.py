@@ -20,6 +20,7 @@ from eventhub.brokers.config import reads
 from eventhub.brokers.models import Kind, Source, SourceStatus
 from eventhub.handlers.figures import stopped_handlers
 from monitoring import lag
+from monitoring.alerts import evaluating
 from monitoring.health import Facts, Health, SourceFacts, judge_health
 from monitoring.rollups.histogram import percentile
 from monitoring.rollups.reading import RECEIVED, Comparison, TypeSeries, compare, dead_letters_by_hour
@@ -143,6 +144,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     type_rates: dict[str, float]
     recent: Recent
     last_event_at: datetime | None
+    # For the bell of every page.
+    alerts_firing: int = 0
 
 
 def take(now: datetime | None = None) -> Snapshot:
@@ -178,6 +181,7 @@ def take(now: datetime | None = None) -> Snapshot:
         type_rates={name: rate for name, rate in rates.items() if rate},
         recent=recent,
         last_event_at=last_event_at,
+        alerts_firing=evaluating.firing(),
     )
 
 

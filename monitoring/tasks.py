@@ -1,6 +1,7 @@
 from celery import shared_task
 
 from monitoring import changes, lag
+from monitoring.alerts import evaluating, sending
 from monitoring.watch import sampling
 
 
@@ -20,3 +21,10 @@ def note_versions() -> None:
 def watch_brokers() -> None:
     """Ask every broker about all its consumer groups and queues."""
     sampling.watch()
+
+
+@shared_task(name="monitoring.alert")
+def alert() -> None:
+    """Look at every alert rule, and send what is to be told."""
+    evaluating.evaluate()
+    sending.send_due()

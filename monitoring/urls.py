@@ -1,5 +1,7 @@
 from django.urls import path
 
+from monitoring.views.alerts import alerts, end_silence, silence_alert, test_channel
+from monitoring.views.exposition import metrics
 from monitoring.views.lag import lag, lag_group
 from monitoring.views.overview import overview, overview_series
 from monitoring.views.sources import pause_source, resume_source, source, sources
@@ -7,6 +9,11 @@ from monitoring.views.sources import pause_source, resume_source, source, source
 urlpatterns = [
     path("", overview, name="overview"),
     path("overview/series", overview_series, name="overview-series"),
+    path("alerts/", alerts, name="alerts"),
+    path("alerts/<int:pk>/silence", silence_alert, name="alert-silence"),
+    path("alerts/silences/<int:pk>/end", end_silence, name="silence-end"),
+    path("alerts/channels/<int:pk>/test", test_channel, name="channel-test"),
+    path("metrics", metrics, name="metrics"),
     path("lag/", lag, name="lag"),
     path("lag/<int:pk>/", lag_group, name="lag-group"),
     path("sources/", sources, name="sources"),

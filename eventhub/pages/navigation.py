@@ -52,6 +52,7 @@ PAGES = (
     ),
     Page(route="flow-map", label="Flow map", icon="topology-star-3", key="m"),
     Page(route="processes", label="Processes", icon="route", key="p", inside=("process", "process-mined")),
+    Page(route="alerts", label="Alerts", icon="bell", key="n", count="alerts_firing"),
     Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
 )
 

@@ -6,65 +6,124 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('monitoring', '0002_lag_positions'),
+        ("monitoring", "0002_lag_positions"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='WatchedBroker',
+            name="WatchedBroker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('kafka', 'Kafka'), ('rabbitmq', 'RabbitMQ'), ('sqs', 'Amazon SQS'), ('redis', 'Redis Streams'), ('outbox', 'PostgreSQL outbox'), ('http', 'HTTP API'), ('handlers', "EventHub's handlers")], max_length=20)),
-                ('name', models.TextField(help_text='Where it is: its addresses, and the virtual host or region.')),
-                ('asked_at', models.DateTimeField()),
-                ('took_s', models.FloatField(default=0)),
-                ('error', models.TextField(blank=True, help_text='Why it could not tell; empty when it could.')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("kafka", "Kafka"),
+                            ("rabbitmq", "RabbitMQ"),
+                            ("sqs", "Amazon SQS"),
+                            ("redis", "Redis Streams"),
+                            ("outbox", "PostgreSQL outbox"),
+                            ("http", "HTTP API"),
+                            ("handlers", "EventHub's handlers"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "name",
+                    models.TextField(help_text="Where it is: its addresses, and the virtual host or region."),
+                ),
+                ("asked_at", models.DateTimeField()),
+                ("took_s", models.FloatField(default=0)),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="Why it could not tell; empty when it could."),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('kind', 'name'), name='watched_broker_once')],
+                "constraints": [models.UniqueConstraint(fields=("kind", "name"), name="watched_broker_once")],
             },
         ),
         migrations.CreateModel(
-            name='WatchedGroup',
+            name="WatchedGroup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.TextField()),
-                ('looked_at', models.DateTimeField(db_index=True)),
-                ('status', models.CharField(help_text='monitoring.watch.rules.Status', max_length=20)),
-                ('since', models.DateTimeField(help_text='When it took this status.')),
-                ('messages', models.BigIntegerField(help_text='Null: nobody could tell.', null=True)),
-                ('seconds', models.FloatField(help_text='How long the oldest waiting message has waited.', null=True)),
-                ('pending', models.BigIntegerField(help_text='Delivered, not yet acknowledged.', null=True)),
-                ('delayed', models.BigIntegerField(null=True)),
-                ('consumers', models.IntegerField(null=True)),
-                ('in_per_s', models.FloatField(null=True)),
-                ('out_per_s', models.FloatField(null=True)),
-                ('growth_per_s', models.FloatField(help_text="The backlog's trend; negative: it shrinks.", null=True)),
-                ('capacity', models.BigIntegerField(null=True)),
-                ('topics', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
-                ('parts', models.JSONField(default=list)),
-                ('broker', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='groups', to='monitoring.watchedbroker')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.TextField()),
+                ("looked_at", models.DateTimeField(db_index=True)),
+                ("status", models.CharField(help_text="monitoring.watch.rules.Status", max_length=20)),
+                ("since", models.DateTimeField(help_text="When it took this status.")),
+                ("messages", models.BigIntegerField(help_text="Null: nobody could tell.", null=True)),
+                (
+                    "seconds",
+                    models.FloatField(help_text="How long the oldest waiting message has waited.", null=True),
+                ),
+                ("pending", models.BigIntegerField(help_text="Delivered, not yet acknowledged.", null=True)),
+                ("delayed", models.BigIntegerField(null=True)),
+                ("consumers", models.IntegerField(null=True)),
+                ("in_per_s", models.FloatField(null=True)),
+                ("out_per_s", models.FloatField(null=True)),
+                (
+                    "growth_per_s",
+                    models.FloatField(help_text="The backlog's trend; negative: it shrinks.", null=True),
+                ),
+                ("capacity", models.BigIntegerField(null=True)),
+                (
+                    "topics",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), default=list, size=None
+                    ),
+                ),
+                ("parts", models.JSONField(default=list)),
+                (
+                    "broker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="groups",
+                        to="monitoring.watchedbroker",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='GroupMinute',
+            name="GroupMinute",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('minute', models.DateTimeField(db_index=True)),
-                ('status', models.CharField(max_length=20)),
-                ('messages', models.BigIntegerField(null=True)),
-                ('seconds', models.FloatField(null=True)),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='history', to='monitoring.watchedgroup')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("minute", models.DateTimeField(db_index=True)),
+                ("status", models.CharField(max_length=20)),
+                ("messages", models.BigIntegerField(null=True)),
+                ("seconds", models.FloatField(null=True)),
+                (
+                    "group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="history",
+                        to="monitoring.watchedgroup",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='watchedgroup',
-            constraint=models.UniqueConstraint(fields=('broker', 'name'), name='watched_group_once'),
+            model_name="watchedgroup",
+            constraint=models.UniqueConstraint(fields=("broker", "name"), name="watched_group_once"),
         ),
         migrations.AddConstraint(
-            model_name='groupminute',
-            constraint=models.UniqueConstraint(fields=('group', 'minute'), name='group_minute_once'),
+            model_name="groupminute",
+            constraint=models.UniqueConstraint(fields=("group", "minute"), name="group_minute_once"),
         ),
     ]

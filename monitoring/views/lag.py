@@ -54,7 +54,9 @@ def _about(request: HttpRequest, group: WatchedGroup) -> dict[str, Any]:
     window = window_between(chosen.start, chosen.end, 60)
     messages, seconds = reading.history(group, window.start, window.end, window.step_s)
     chart = {"times": window.times, "messages": messages, "seconds": seconds}
-    parts = sorted(group.parts, key=lambda part: (-(part["messages"] or 0), part["topic"], part["partition"] or 0))
+    parts = sorted(
+        group.parts, key=lambda part: (-(part["messages"] or 0), part["topic"], part["partition"] or 0)
+    )
     most = max((part["messages"] or 0 for part in parts), default=0)
     return {
         "group": group,
@@ -83,8 +85,8 @@ def oldest_known(group: WatchedGroup) -> Event | None:
     worst = max(waiting, key=lambda part: (part["seconds"] or 0, part["messages"]))
     sql = """
         SELECT * FROM (
-            SELECT position, event_id, event_type, event_version, occurred_at, recorded_at, correlation_id, origin_topic,
-                origin_partition, origin_offset
+            SELECT position, event_id, event_type, event_version, occurred_at, recorded_at, correlation_id,
+                origin_topic, origin_partition, origin_offset
             FROM events_event ORDER BY txid DESC, position DESC LIMIT 20000) AS newest
         WHERE origin_topic = %s AND origin_partition = %s AND origin_offset = %s LIMIT 1"""
     found = list(Event.objects.raw(sql, [worst["topic"], worst["partition"], worst["position"]]))

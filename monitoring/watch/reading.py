@@ -122,7 +122,9 @@ def _most(a: Any, b: Any) -> Any:
 
 
 def _badness(status: str) -> int:
-    return {"broken": 3, "busy": 2, "unknown": 1}.get(Status(status).level, 0) * 10 + ORDER.index(Status(status))
+    return {"broken": 3, "busy": 2, "unknown": 1}.get(Status(status).level, 0) * 10 + ORDER.index(
+        Status(status)
+    )
 
 
 def _sparks(now: datetime) -> dict[int, list[int | None]]:
