@@ -12,6 +12,7 @@ from benchmarks import (
     ingest_redis,
     ingest_sqs,
     live,
+    metrics_growth,
     retry_kafka,
     retry_rabbitmq,
     schema_validation,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "zipkin": zipkin.run,
     "live-latency": live.run_latency,
     "live-fanout": live.run_fanout,
+    "metrics-growth": metrics_growth.run,
 }
 
 
