@@ -5,6 +5,7 @@ from monitoring.views.exposition import metrics
 from monitoring.views.lag import lag, lag_group
 from monitoring.views.overview import overview, overview_series
 from monitoring.views.sources import pause_source, resume_source, source, sources
+from monitoring.views.wall import live_snapshot, share_wall, wall, wall_data
 
 urlpatterns = [
     path("", overview, name="overview"),
@@ -14,6 +15,10 @@ urlpatterns = [
     path("alerts/silences/<int:pk>/end", end_silence, name="silence-end"),
     path("alerts/channels/<int:pk>/test", test_channel, name="channel-test"),
     path("metrics", metrics, name="metrics"),
+    path("live/snapshot", live_snapshot, name="live-snapshot"),
+    path("wall/", wall, name="wall"),
+    path("wall/data", wall_data, name="wall-data"),
+    path("wall/share", share_wall, name="wall-share"),
     path("lag/", lag, name="lag"),
     path("lag/<int:pk>/", lag_group, name="lag-group"),
     path("sources/", sources, name="sources"),
