@@ -2,6 +2,7 @@ from django.urls import path
 
 from monitoring.views.alerts import alerts, end_silence, silence_alert, test_channel
 from monitoring.views.exposition import metrics
+from monitoring.views.figures import figures, figures_series
 from monitoring.views.lag import lag, lag_group
 from monitoring.views.overview import overview, overview_series
 from monitoring.views.sources import pause_source, resume_source, source, sources
@@ -19,6 +20,8 @@ urlpatterns = [
     path("wall/", wall, name="wall"),
     path("wall/data", wall_data, name="wall-data"),
     path("wall/share", share_wall, name="wall-share"),
+    path("figures/", figures, name="figures"),
+    path("figures/series", figures_series, name="figures-series"),
     path("lag/", lag, name="lag"),
     path("lag/<int:pk>/", lag_group, name="lag-group"),
     path("sources/", sources, name="sources"),

@@ -41,6 +41,7 @@ PAGES = (
         key="s",
         inside=("source", "source-choose", "source-add", "source-edit"),
     ),
+    Page(route="figures", label="Figures", icon="chart-area-line", key="f"),
     Page(route="lag", label="Lag", icon="hourglass", key="l", inside=("lag-group",)),
     Page(route="handlers", label="Handlers", icon="bolt", key="h", inside=("handler",)),
     Page(

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 # As many commits make a window. With fewer, only what cannot change any more is told.
 WINDOW = 10
+# A consumer that was not heard of for so long has stopped, also when too little was seen of it before.
+PATIENCE_S = 60.0
 
 
 class Status(StrEnum):
@@ -75,7 +77,10 @@ def judge(window: Sequence[Commit], lag: int | None, now_s: float) -> Status:
     if any(later.offset < earlier.offset for earlier, later in _pairs(window)):
         return Status.REWOUND
     if len(window) < WINDOW:
-        return Status.WATCHING
+        # Who moved a few times and then no more never fills a window.
+        quiet_s = now_s - window[-1].at_s
+        is_quiet = quiet_s > max(PATIENCE_S, window[-1].at_s - window[0].at_s)
+        return Status.STOPPED if is_quiet else Status.WATCHING
     if any(commit.lag == 0 for commit in window):
         return Status.OK
     if now_s - window[-1].at_s > window[-1].at_s - window[0].at_s:

@@ -221,7 +221,8 @@ def test_queues_of_rabbitmq_agree_with_its_management_api(request, rabbitmq):
             user = urlsplit(address.url)
             token = b64encode(f"{user.username or 'guest'}:{user.password or 'guest'}".encode()).decode()
             asked = urllib.request.Request(
-                f"{login.scheme}://{login.netloc}/api/queues/%2F", headers={"Authorization": f"Basic {token}"}
+                f"{login.scheme}://{login.hostname}:{login.port}/api/queues/%2F",
+                headers={"Authorization": f"Basic {token}"},
             )
             with urllib.request.urlopen(asked, timeout=10) as answer:
                 theirs = {queue["name"]: queue for queue in json.load(answer)}

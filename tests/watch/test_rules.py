@@ -49,6 +49,11 @@ def test_nothing_is_judged_by_a_window_that_is_not_full():
     assert judge([], 8, 1_001) is Status.WATCHING
 
 
+def test_who_was_never_seen_to_move_has_stopped_after_a_minute():
+    assert judge([Commit(5, 1_000.0, 8)], 8, 1_059) is Status.WATCHING
+    assert judge([Commit(5, 1_000.0, 8)], 8, 1_061) is Status.STOPPED
+
+
 def test_unknown_is_not_zero():
     assert judge([], None, 1_000) is Status.UNKNOWN
     assert judge([], 0, 1_000) is Status.OK
