@@ -9,6 +9,8 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from benchmarks import stage
 from benchmarks.record import record
@@ -77,7 +79,7 @@ def fill(now: datetime, age: timedelta) -> None:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE rollups_rollup")
         for grain, step, begin, end in stretches:
-            values = {"grain": grain, "step": step, "start": begin, "end": end, "origin": source.pk}
+            values: dict[str, Any] = {"grain": grain, "step": step, "start": begin, "end": end, "origin": source.pk}
             values |= {"types": TYPES, "services": SERVICES, "per_s": EVENTS_PER_S}
             cursor.execute(FILL, values)
         cursor.execute("VACUUM ANALYZE rollups_rollup")

@@ -76,10 +76,13 @@ def test_the_rail_lists_what_the_visitor_may_see() -> None:
         "Traces",
         "Dead letters",
         "Sources",
+        "Figures",
+        "Lag",
         "Handlers",
         "Catalogue",
         "Flow map",
         "Processes",
+        "Alerts",
     ]
     current = [
         entry.page.label
