@@ -79,7 +79,13 @@ def fill(now: datetime, age: timedelta) -> None:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE rollups_rollup")
         for grain, step, begin, end in stretches:
-            values: dict[str, Any] = {"grain": grain, "step": step, "start": begin, "end": end, "origin": source.pk}
+            values: dict[str, Any] = {
+                "grain": grain,
+                "step": step,
+                "start": begin,
+                "end": end,
+                "origin": source.pk,
+            }
             values |= {"types": TYPES, "services": SERVICES, "per_s": EVENTS_PER_S}
             cursor.execute(FILL, values)
         cursor.execute("VACUUM ANALYZE rollups_rollup")
@@ -115,9 +121,7 @@ def _costs() -> dict[str, float]:
         "/api/metrics/summary",
         "/handlers/",
     ]
-    questions: dict[str, Callable[[], object]] = {
-        page: lambda page=page: _get(client, page) for page in pages
-    }
+    questions: dict[str, Callable[[], object]] = {page: partial(_get, client, page) for page in pages}
     questions["the snapshot of a second"] = take
     questions["an alert rule"] = lambda: findings(rule, timezone.now())
     return {name: _median_ms(ask) for name, ask in questions.items()}

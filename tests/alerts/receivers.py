@@ -59,7 +59,9 @@ class _Http(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         code = self.server.answers.pop(0) if self.server.answers else 204  # type: ignore[attr-defined]
-        self.server.posts.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))  # type: ignore[attr-defined]
+        self.server.posts.append(
+            (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        )  # type: ignore[attr-defined]
         self.send_response(code)
         self.send_header("Content-Length", "0")
         self.end_headers()

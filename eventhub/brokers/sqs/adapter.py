@@ -144,7 +144,9 @@ class Sqs:
         topics = {named: topic for topic, named in self._topics.items()}
         try:
             with self._account.errors():
-                pages = self._account.client.get_paginator("list_queues").paginate(PaginationConfig={"PageSize": 1000})
+                pages = self._account.client.get_paginator("list_queues").paginate(
+                    PaginationConfig={"PageSize": 1000}
+                )
                 urls = [url for page in pages for url in page.get("QueueUrls", [])]
         except Unusable:
             return self.lag()
