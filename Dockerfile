@@ -26,4 +26,4 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-CMD ["sh", "-c", "DATABASE_POOL=1 exec uvicorn eventhub.asgi:application --host 0.0.0.0 --port 8000 --lifespan on --log-level warning --no-access-log --timeout-graceful-shutdown 10"]
+CMD ["sh", "-c", "DATABASE_POOL=1 exec uvicorn eventhub.asgi:application --host 0.0.0.0 --port 8000 --lifespan on --log-level warning --no-access-log --ws-per-message-deflate false --timeout-graceful-shutdown 10"]

@@ -11,11 +11,16 @@ from benchmarks import (
     ingest_rabbitmq,
     ingest_redis,
     ingest_sqs,
+    live,
+    metrics_growth,
     outbox_relay,
     projections,
     retry_kafka,
     retry_rabbitmq,
+    schema_validation,
     streams,
+    trace_search,
+    zipkin,
 )
 
 BENCHMARKS = {
@@ -35,11 +40,25 @@ BENCHMARKS = {
     "outbox-relay": outbox_relay.run,
     "eventsourcing-append": streams.run_beside_eventsourcing,
     "eventsourcing-projection": projections.run_beside_eventsourcing,
+    "schema-validation": schema_validation.run,
+    "trace-search": trace_search.run,
+    "zipkin-ingest": zipkin.run,
+    "live-latency": live.run_latency,
+    "live-fanout": live.run_fanout,
+    "metrics-growth": metrics_growth.run,
+}
+
+# Results that another benchmark's run brings along.
+BROUGHT_BY = {
+    "trace-by-id": "trace-search",
+    "trace-growth": "trace-search",
+    "zipkin-trace": "zipkin-ingest",
 }
 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks (all when none is named), each in a process of its own; 1 when one fails."""
+    names = list(dict.fromkeys(BROUGHT_BY.get(name, name) for name in names))
     unknown = set(names) - BENCHMARKS.keys()
     if unknown:
         print(

@@ -18,6 +18,7 @@ from eventhub.sources.api import router as monitoring_router
 from eventhub.sourcing.api import router as streams_router
 from eventhub.sourcing.api_replays import router as replays_router
 from eventhub.traces.api import router as traces_router
+from eventhub.traces.api_flow import router as flow_router
 
 api = NinjaAPI(
     title="EventHub",
@@ -36,6 +37,7 @@ def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
 
 api.add_router("", events_router)
 api.add_router("", traces_router)
+api.add_router("", flow_router)
 api.add_router("", dead_letters_router)
 api.add_router("", handlers_router)
 api.add_router("", streams_router)

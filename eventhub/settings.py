@@ -182,6 +182,8 @@ if CELERY_BROKER_URL.startswith(("redis", "valkey")):
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sample-lag": {"task": "monitoring.sample_lag", "schedule": 5.0, "options": {"expires": 5}},
+    "watch-brokers": {"task": "monitoring.watch_brokers", "schedule": 5.0, "options": {"expires": 5}},
+    "alert": {"task": "monitoring.alert", "schedule": 5.0, "options": {"expires": 5}},
     "note-versions": {"task": "monitoring.note_versions", "schedule": 10.0, "options": {"expires": 10}},
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
@@ -195,6 +197,10 @@ CELERY_BEAT_SCHEDULE = {
     "advance-replays": {"task": "sourcing.replay", "schedule": 2.0, "options": {"expires": 2}},
     "drive-sagas": {"task": "sagas.drive", "schedule": 1.0, "options": {"expires": 2}},
     "prune-handlers": {"task": "handlers.prune", "schedule": 3600.0},
+    "learn-flow": {"task": "traces.learn", "schedule": 2.0, "options": {"expires": 2}},
+    "watch-processes": {"task": "traces.watch_processes", "schedule": 2.0, "options": {"expires": 2}},
+    "fill-attributes": {"task": "traces.fill_attributes", "schedule": 5.0, "options": {"expires": 5}},
+    "forget-traces": {"task": "traces.forget", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
 
@@ -209,6 +215,7 @@ BROKER_ADAPTERS = {
     "rabbitmq": "eventhub.brokers.rabbitmq.adapter.RabbitMQ",
 }
 EVENT_HANDLERS = _list("EVENT_HANDLERS")  # modules with handlers, beside handlers.py of the installed apps
+PUBLIC_URL = _env.get("PUBLIC_URL", "")  # where people reach this installation; links in alerts begin with it
 # How long closed dead letters are kept; 0 keeps them for ever.
 DEAD_LETTER_RETENTION_DAYS = _number("DEAD_LETTER_RETENTION_DAYS", 0)
 EDITS_NEED_APPROVAL = _flag("EDITS_NEED_APPROVAL", False)  # of dead letters, by a second person
@@ -218,6 +225,17 @@ HANDLER_HISTORY_DAYS = _number("HANDLER_HISTORY_DAYS", 30)  # 0 keeps every atte
 INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 5000)
 INGEST_MAX_BODY_BYTES = _number("INGEST_MAX_BODY_BYTES", 5 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = _number("HTTP_MAX_BODY_BYTES", 16 * 1024 * 1024)
+
+# -- E-mail (alerts) ----------------------------------------------------------------------------
+
+EMAIL_HOST = _env.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = _number("EMAIL_PORT", 25)
+EMAIL_HOST_USER = _env.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = _env.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = _flag("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _flag("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = _env.get("DEFAULT_FROM_EMAIL", "eventhub@localhost")
 
 # -- What the browser gets ----------------------------------------------------------------------
 

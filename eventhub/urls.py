@@ -9,6 +9,8 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/", api.urls()),
+    path("registry/", include("eventhub.schemas.registry.urls")),
+    path("", include("eventhub.catalogue.urls")),
     path("", include("dlq.urls")),
     path("", include("eventhub.handlers.urls")),
     path("", include("eventhub.sagas.urls")),

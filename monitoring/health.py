@@ -67,6 +67,8 @@ class Facts(msgspec.Struct, frozen=True):
     sources_href: str
     # Handlers that their circuit breaker has stopped: name, and where its page is.
     stopped_handlers: Sequence[tuple[str, str]] = ()
+    # Processes with instances that do not go on: name, how many, and where they are listed.
+    stuck_processes: Sequence[tuple[str, int, str]] = ()
 
 
 def judge_health(facts: Facts) -> Health:
@@ -74,6 +76,7 @@ def judge_health(facts: Facts) -> Health:
     findings = [
         *_of_sources(facts),
         *_of_handlers(facts),
+        *_of_processes(facts),
         *_of_deliveries(facts),
         *_of_dead_letters(facts),
     ]
@@ -112,6 +115,15 @@ def _of_sources(facts: Facts) -> list[Finding]:
                 behind = duration(source.lag_s or 0)
                 found.append(Finding("busy", f"{source.name} is {behind} behind", source.href))
     return found
+
+
+def _of_processes(facts: Facts) -> list[Finding]:
+    return [
+        Finding(
+            "broken", f"{count(number, 'instance')} of {name} {'is' if number == 1 else 'are'} stuck", href
+        )
+        for name, number, href in facts.stuck_processes
+    ]
 
 
 def _of_handlers(facts: Facts) -> list[Finding]:

@@ -1,6 +1,23 @@
 from django.db import models
 
 from eventhub.brokers.models import Source
+from monitoring.alerts.models import Alert, AlertRule, Channel, Notice, Silence
+from monitoring.watch.models import GroupMinute, WatchedBroker, WatchedGroup
+
+__all__ = [
+    "Alert",
+    "AlertRule",
+    "Channel",
+    "GroupMinute",
+    "LagProbe",
+    "LagSample",
+    "Notice",
+    "SeenVersion",
+    "Silence",
+    "VersionWatch",
+    "WatchedBroker",
+    "WatchedGroup",
+]
 
 
 class LagSample(models.Model):

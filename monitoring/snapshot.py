@@ -19,7 +19,9 @@ from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.config import reads
 from eventhub.brokers.models import Kind, Source, SourceStatus
 from eventhub.handlers.figures import stopped_handlers
+from eventhub.traces.processes.figures import stuck_counts
 from monitoring import lag
+from monitoring.alerts import evaluating
 from monitoring.health import Facts, Health, SourceFacts, judge_health
 from monitoring.rollups.histogram import percentile
 from monitoring.rollups.reading import RECEIVED, Comparison, TypeSeries, compare, dead_letters_by_hour
@@ -34,6 +36,8 @@ BIN_S = 5
 RATE_S = 5
 # The newest seconds are resent each time, because a batch may commit after its second has ended.
 TYPE_SECONDS = 15
+# Those of them that are not settled yet: the one that runs, and as many before it as `SETTLED_AFTER_S` says.
+UNSETTLED = 2
 # A second is told when it is this old: ingest commits a second's batches within the next one.
 SETTLED_AFTER_S = 1
 
@@ -104,9 +108,14 @@ class SourceNow(msgspec.Struct, frozen=True):
 
 
 class Recent(msgspec.Struct, frozen=True):
-    """The last seconds in full, for charts to be continued: `start` is the Unix second of each list's first value."""
+    """The last seconds, for charts to be continued: `start` is the Unix second of each list's first value.
+
+    The last value of each is that of the second that runs, which is told up to `until` (Unix seconds): an event is on
+    every open page with the tick after its batch is stored, not when its second is over.
+    """
 
     start: int
+    until: float
     types: list[TypeSeries]
     failed: list[int]
     dead_letters: list[int]
@@ -136,6 +145,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     type_rates: dict[str, float]
     recent: Recent
     last_event_at: datetime | None
+    # For the bell of every page.
+    alerts_firing: int = 0
 
 
 def take(now: datetime | None = None) -> Snapshot:
@@ -144,8 +155,9 @@ def take(now: datetime | None = None) -> Snapshot:
     end = _settled(now)
     minute = now.replace(second=0, microsecond=0)
     totals = _per_second(end)
-    recent = _recent(end, totals)
-    rates = {one.name: sum(one.counts[-RATE_S:]) / RATE_S for one in recent.types}
+    recent = _recent(now)
+    settled = slice(TYPE_SECONDS - RATE_S, TYPE_SECONDS)
+    rates = {one.name: sum(one.counts[settled]) / RATE_S for one in recent.types}
     waiting = lag.latest(now)
     sources = sources_now(now, waiting)
     errors, processing = _errors(totals), _processing(end)
@@ -170,6 +182,7 @@ def take(now: datetime | None = None) -> Snapshot:
         type_rates={name: rate for name, rate in rates.items() if rate},
         recent=recent,
         last_event_at=last_event_at,
+        alerts_firing=evaluating.firing(),
     )
 
 
@@ -190,22 +203,24 @@ def _per_second(end: datetime) -> list[dict[str, int]]:
     return [found.get(second, nothing) for second in range(int(start.timestamp()), int(end.timestamp()))]
 
 
-def _recent(end: datetime, totals: list[dict[str, int]]) -> Recent:
-    start = int(end.timestamp()) - TYPE_SECONDS
-    counts: dict[str, list[int]] = defaultdict(lambda: [0] * TYPE_SECONDS)
-    sql = """
-        SELECT event_type, extract(epoch FROM date_trunc('second', bucket))::bigint, sum(received)
-        FROM rollups_rollup
-        WHERE bucket >= %s AND bucket < %s AND grain = 1 AND event_type NOT LIKE 'eventhub.%%' AND received > 0
-        GROUP BY 1, 2"""
-    for event_type, second, received in _rows(sql, end - timedelta(seconds=TYPE_SECONDS), end):
-        counts[event_type][second - start] = int(received)
-    return Recent(
-        start,
-        [TypeSeries(name, values) for name, values in sorted(counts.items())],
-        [second["failed"] for second in totals[-TYPE_SECONDS:]],
-        [second["dead_letters"] for second in totals[-TYPE_SECONDS:]],
-    )
+def _recent(now: datetime) -> Recent:
+    start = int(_settled(now).timestamp()) - TYPE_SECONDS
+    length = TYPE_SECONDS + UNSETTLED
+    counts: dict[str, list[int]] = defaultdict(lambda: [0] * length)
+    failed, dead_letters = [0] * length, [0] * length
+    sql = f"""
+        SELECT event_type, extract(epoch FROM date_trunc('second', bucket))::bigint, sum({RECEIVED}), sum(failed),
+               sum(dead_letters)
+        FROM rollups_rollup WHERE bucket >= %s AND bucket < %s AND grain = 1
+        GROUP BY 1, 2"""  # noqa: S608 - a constant
+    first = datetime.fromtimestamp(start, UTC)
+    for event_type, second, received, fails, dead in _rows(sql, first, first + timedelta(seconds=length)):
+        if received:
+            counts[event_type][second - start] = int(received)
+        failed[second - start] += int(fails)
+        dead_letters[second - start] += int(dead)
+    types = [TypeSeries(name, values) for name, values in sorted(counts.items())]
+    return Recent(start, now.timestamp(), types, failed, dead_letters)
 
 
 def _errors(totals: list[dict[str, int]]) -> Errors:
@@ -334,6 +349,10 @@ def _facts(
         failures_href=_href("traces", "?state=failed"),
         sources_href=_href("sources"),
         stopped_handlers=[(name, reverse("handler", args=[name])) for name in stopped_handlers()],
+        stuck_processes=[
+            (name, number, f"{reverse('process', args=[pk])}?state=stuck")
+            for pk, name, number in stuck_counts()
+        ],
     )
 
 

@@ -55,6 +55,14 @@ class Lag(msgspec.Struct, frozen=True):
     consumers: int | None = None
     in_per_s: float | None = None
     out_per_s: float | None = None
+    # Waiting for their time; they are among `messages`. None where the broker knows nothing like it.
+    delayed: int | None = None
+    # How many messages the broker keeps there at most; None: no such limit.
+    capacity: int | None = None
+    # Who reads it now, by the broker's word: client and host.
+    members: tuple[str, ...] = ()
+    # Why `messages` is None, as a sentence.
+    why_unknown: str = ""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -115,6 +123,18 @@ class HandsOver(Protocol):
 
         When it returns, what was polled before is stored and acknowledged. What it raises, `poll` raises.
         """
+
+
+@runtime_checkable
+class WatchesAll(Protocol):
+    """An adapter whose broker tells of every consumer group and queue, also of those that no source reads."""
+
+    @property
+    def broker(self) -> str:
+        """What the broker is called; sources with the same one are on the same broker, which is asked once."""
+
+    def everything(self) -> list[Lag]:
+        """What waits for every group and in every queue that these credentials may see. Raises BrokerError."""
 
 
 @runtime_checkable

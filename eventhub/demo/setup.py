@@ -13,6 +13,8 @@ from eventhub.demo.elsewhere import TOPICS, Elsewhere, carried_topics
 from eventhub.demo.receipts import DEAD_LETTERS, RECEIPTS
 from eventhub.demo.schemas import DECLARED, Declared
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
+from eventhub.traces.models import Process, ProcessStep, SearchableAttribute
+from eventhub.traces.models import Role as StepRole
 
 HUB_GROUP = "eventhub"
 STREAMS = (
@@ -39,6 +41,27 @@ SOURCES: dict[str, dict[str, Any]] = {
 }
 
 
+# Event type, what people type, where it stands.
+SEARCHABLE = (
+    ("order.placed", "order_id", "order_id"),
+    ("shipment.created", "tracking", "tracking_number"),
+    ("invoice.issued", "invoice", "invoice_number"),
+)
+# What an order goes through: event type, role, what it follows, what it undoes.
+ORDER_STEPS = (
+    ("payment.authorized", StepRole.STEP, "", ""),
+    ("inventory.reserved", StepRole.STEP, "payment.authorized", ""),
+    ("order.confirmed", StepRole.STEP, "inventory.reserved", ""),
+    ("shipment.created", StepRole.STEP, "inventory.reserved", ""),
+    ("shipment.dispatched", StepRole.STEP, "shipment.created", ""),
+    ("order.completed", StepRole.END, "shipment.dispatched", ""),
+    ("payment.declined", StepRole.FAILURE, "", ""),
+    ("inventory.out_of_stock", StepRole.FAILURE, "payment.authorized", ""),
+    ("payment.refunded", StepRole.COMPENSATION, "inventory.out_of_stock", "payment.authorized"),
+    ("order.cancelled", StepRole.ABORT, "payment.refunded", ""),
+)
+
+
 @transaction.atomic
 def set_up(brokers: Sequence[Elsewhere] = ()) -> None:
     """Make the shop's sources and event types where they are missing, and have the sources follow its brokers."""
@@ -52,6 +75,10 @@ def set_up(brokers: Sequence[Elsewhere] = ()) -> None:
     Source.objects.filter(name__in=unused, enabled=True).update(enabled=False)
     for declared in DECLARED:
         _declare(declared)
+    for event_type, name, path in SEARCHABLE:
+        kind, _ = EventType.objects.get_or_create(name=event_type)
+        SearchableAttribute.objects.get_or_create(event_type=kind, name=name, defaults={"path": path})
+    _name_process()
 
 
 def _tap_streams(elsewhere: frozenset[str]) -> None:
@@ -93,4 +120,25 @@ def _declare(declared: Declared) -> None:
             event_type=event_type,
             version=version,
             defaults={"schema": schema, "status": SchemaStatus.ACTIVE, "note": "Declared by the demo shop."},
+        )
+
+
+def _name_process() -> None:
+    process, is_new = Process.objects.get_or_create(
+        start_type="order.placed",
+        defaults={
+            "name": "Order fulfilment",
+            "owner": "shop",
+            "description": "From the order to the parcel; without money or goods everything is undone.",
+            "deadline_s": 120.0,
+        },
+    )
+    if is_new:
+        ProcessStep.objects.bulk_create(
+            [
+                ProcessStep(
+                    process=process, order=place, event_type=name, role=role, after=after, undoes=undoes
+                )
+                for place, (name, role, after, undoes) in enumerate(ORDER_STEPS)
+            ]
         )

@@ -12,6 +12,7 @@ from eventhub.access.auth import requires
 from eventhub.access.models import Scope
 from eventhub.events import queries
 from eventhub.events.queries import LogKey, StoredEvent
+from eventhub.events.showing import shown_to
 from eventhub.pages.cursor import decode_cursor, encode_cursor
 
 router = Router(tags=["events"])
@@ -100,21 +101,21 @@ def list_events(
         )
 
     if event_id:
-        return _page(queries.events_by_id(event_id, limit), None)
+        return _page(request, queries.events_by_id(event_id, limit), None)
     if correlation_id:
         found = queries.correlation_in_log_order(correlation_id, limit + 1, after=_log_key(cursor))
-        return _page(found[:limit], _cursor_of(found[limit - 1].key) if len(found) > limit else None)
+        return _page(request, found[:limit], _cursor_of(found[limit - 1].key) if len(found) > limit else None)
     if order == Order.OLDEST:
         found, reached = queries.log_after(_log_key(cursor), limit, event_type=event_type)
-        return _page(found, _cursor_of(reached) if reached else None)
+        return _page(request, found, _cursor_of(reached) if reached else None)
     if event_type:
         before = decode_cursor(cursor, tuple[datetime, int]) if cursor else None
         found = queries.latest_of_type(event_type, limit + 1, before=before, whole=True)
         last = found[limit - 1] if len(found) > limit else None
         next_cursor = encode_cursor(last.occurred_at.isoformat(), last.position) if last else None
-        return _page(found[:limit], next_cursor)
+        return _page(request, found[:limit], next_cursor)
     found = queries.latest_events(limit + 1, before=_log_key(cursor), whole=True)
-    return _page(found[:limit], _cursor_of(found[limit - 1].key) if len(found) > limit else None)
+    return _page(request, found[:limit], _cursor_of(found[limit - 1].key) if len(found) > limit else None)
 
 
 def event_out(event: StoredEvent) -> dict[str, Any]:
@@ -150,8 +151,9 @@ def _asked(
     return [("event_id", event_id), ("correlation_id", correlation_id), ("event_type", event_type)]
 
 
-def _page(events: list[StoredEvent], next_cursor: str | None) -> dict[str, Any]:
-    return {"items": [event_out(event) for event in events], "next_cursor": next_cursor}
+def _page(request: HttpRequest, events: list[StoredEvent], next_cursor: str | None) -> dict[str, Any]:
+    show = shown_to(request)
+    return {"items": [event_out(show(event)) for event in events], "next_cursor": next_cursor}
 
 
 def _log_key(cursor: str | None) -> LogKey | None:

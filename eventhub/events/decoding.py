@@ -19,14 +19,15 @@ _decode_raw = msgspec.json.Decoder(Raw).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 
 
-def decode(message: Message, foreign: Foreign | None = None) -> Event:
+def decode(message: Message, foreign: Foreign | None = None, max_body_bytes: int | None = None) -> Event:
     """Read the one event in `message`: native, a CloudEvent in structured or binary mode, or from EventBridge; each
     of them may have come through Amazon SNS.
 
     `foreign` is asked for JSON that is neither native nor a CloudEvent: an object with other fields, or no object.
+    `max_body_bytes` is INGEST_MAX_BODY_BYTES for who looked it up before; that alone costs as much as some decoding.
     Raises Undecodable, and nothing else, whatever the bytes are.
     """
-    if len(message.body) > settings.INGEST_MAX_BODY_BYTES:
+    if len(message.body) > (max_body_bytes or settings.INGEST_MAX_BODY_BYTES):
         refuse_large(message)
     try:
         if message.headers and (prefix := cloudevents.binary_prefix(message.headers)):

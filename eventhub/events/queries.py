@@ -231,6 +231,25 @@ def latest_of_type(
     )
 
 
+def fewer_of(
+    some: Sequence[str],
+    others: Sequence[str],
+    start: datetime | None,
+    end: datetime | None,
+    most: int = 100,
+) -> bool:
+    """Whether there are fewer events of `some` types than of `others` in [start, end), counting at most `most`."""
+    count = """(SELECT count(*) FROM (
+        SELECT 1 FROM events_event WHERE event_type = ANY(%s)
+            AND occurred_at >= %s::timestamptz AND occurred_at < %s::timestamptz LIMIT %s) AS counted)"""
+    bounds = [start or "-infinity", end or "infinity", most]
+    with connection.cursor() as cursor:
+        # Index events_event_type, without touching the table.
+        cursor.execute(f"SELECT {count} < {count}", [list(some), *bounds, list(others), *bounds])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
 def _row(key: LogKey | None) -> tuple[str, int]:
     """A key as the parameters of ``(%s::xid8, %s)``; None is before everything."""
     return (str(key.txid), key.position) if key else ("0", 0)

@@ -1,6 +1,9 @@
 """How the messages of one source become events: envelopes told apart by themselves, wire format, a mapping."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+
+from django.conf import settings
 
 from eventhub.events import decoding, mapping
 from eventhub.events.envelope import Event
@@ -23,7 +26,8 @@ class Reader:
         self._mapping = mapping_
         self._wire_format = wire_format
         # Most sources need nothing but decoding, and it is called for every message.
-        self.read = self._read if mapping_ or wire_format else decoding.decode
+        plain = partial(decoding.decode, max_body_bytes=settings.INGEST_MAX_BODY_BYTES)
+        self.read = self._read if mapping_ or wire_format else plain
 
     def split(self, message: Message) -> Sequence[Message]:
         """As `decoding.split`: the messages that an array in the body holds."""

@@ -66,13 +66,13 @@ class Prepared(msgspec.Struct, frozen=True):
     origin_id: int | None
     # All rows, as COPY reads them.
     text: bytes
-    # Whether no event is in it twice and each comes with the same time whenever it comes again.
+    # Whether no id is in it twice and each event comes with the same time whenever it comes again.
     is_plain: bool
 
 
 def prepare(events: Sequence[Event], origins: Sequence[Message], origin_id: int | None) -> Prepared:
     """Lay out the rows of `events`; `origins` are the messages they came in, in the same order."""
-    is_plain = len({(event.event_id, event.occurred_at) for event in events}) == len(events) and all(
+    is_plain = len({event.event_id for event in events}) == len(events) and all(
         map(_has_stable_time, events, origins)
     )
     return Prepared(events, origins, origin_id, _copy_text(_rows(events, origins, origin_id)), is_plain)
@@ -83,14 +83,21 @@ def _rows(events: Sequence[Event], origins: Sequence[Message], origin_id: int | 
     if any(map(CONTROL.search, [message.offset for message in origins])):
         raise ValueError("a broker's offset holds a control character")
     return [
-        f"{event.event_id}\x1f{event.event_type}\x1f{event.event_version or NULL}\x1f{event.occurred_at.isoformat()}"
+        f"{event.event_id}\x1f{event.event_type}\x1f{event.event_version or NULL}\x1f{occurred_at}"
         f"\x1f{event.source or NULL}\x1f{event.correlation_id or NULL}\x1f{event.causation_id or NULL}"
         f"\x1f{event.stream or NULL}\x1f{NULL if event.stream_version is None else event.stream_version}"
         f"\x1f{event.data}\x1f{event.metadata}\x1f{NULL if message.key is None else _plain(message.key)}"
         f"\x1f{_headers_json(event.headers or message.header_pairs()) if message.headers or event.headers else NULL}"
         f"\x1f{tails[message.topic, message.partition]}\x1f{message.offset or NULL}"
-        for event, message in zip(events, origins, strict=True)
+        for event, message, occurred_at in zip(events, origins, _times(events), strict=True)
     ]
+
+
+def _times(events: Sequence[Event]) -> list[str]:
+    """When each occurred, in ISO 8601; all at once, because one at a time costs as much as the rest of a row."""
+    if not events:
+        return []
+    return msgspec.json.encode([event.occurred_at for event in events]).decode()[2:-2].split('","')
 
 
 def append(batch: Prepared, *, expect_duplicates: bool = False) -> Appended:

@@ -1,10 +1,11 @@
-"""One attempt: the handler's function is called with the event, in a savepoint of its own."""
+"""One attempt: the handler's function is called with the event, as one piece of a transaction."""
 
 import random
+from threading import local
 from time import perf_counter
 
 import msgspec
-from django.db import OperationalError, connection, transaction
+from django.db import Error, OperationalError, connection
 from psycopg import errors
 
 from eventhub.events.queries import StoredEvent
@@ -12,7 +13,9 @@ from eventhub.handlers import timeouts
 from eventhub.handlers.errors import Failure, TemporaryError, TimedOut, failure_of
 from eventhub.handlers.registry import Subscription
 from eventhub.handlers.retry import Decision, decide
+from eventhub.handlers.savepoints import Savepoints
 from eventhub.handlers.timeouts import limited
+from eventhub.schemas.upcasting import Upcasters
 
 # The batch's own locks can bring these about; alone, the delivery would have gone through.
 _CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure)
@@ -38,7 +41,9 @@ class Attempted(msgspec.Struct, frozen=True):
         return self.failure is None
 
 
-def attempt(subscription: Subscription, event: StoredEvent, number: int, *, alone: bool) -> Attempted:
+def attempt(
+    subscription: Subscription, event: StoredEvent, number: int, savepoints: Savepoints, *, alone: bool
+) -> Attempted:
     """Call the handler, in the caller's transaction. Of a failed attempt nothing stays in the database.
 
     `number` is 1 for the first attempt of this run. `alone`: nothing ran before it in this transaction. Raises
@@ -46,23 +51,46 @@ def attempt(subscription: Subscription, event: StoredEvent, number: int, *, alon
     """
     began = perf_counter()
     try:
-        with transaction.atomic(), limited(subscription.timeout_s):
-            subscription.function(event)
+        savepoints.begin()
+        with limited(subscription.timeout_s):
+            subscription.function(_as_wanted(subscription, event))
+        if connection.needs_rollback:  # it asked for that
+            savepoints.undo()
+        else:
+            savepoints.keep()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
         duration_s = perf_counter() - began
-        _check_connection(error)
+        _undo(savepoints, error)
         is_conflict = isinstance(error, OperationalError) and isinstance(error.__cause__, _CONFLICTS)
         if is_conflict and not alone:
             return Attempted(duration_s, failure_of(error), is_conflict=True)
         judged = TemporaryError() if is_conflict else error
         decision = decide(subscription.retry, judged, number, random.random())  # noqa: S311 - jitter, not a secret
         return Attempted(duration_s, _told(error), decision)
+    except BaseException:
+        savepoints.leave()
+        raise
     return Attempted(perf_counter() - began)
 
 
-def _check_connection(error: BaseException) -> None:
-    raw = connection.connection
-    if raw is None or raw.closed or connection.needs_rollback:
+_upcasters = local()
+
+
+def _as_wanted(subscription: Subscription, event: StoredEvent) -> StoredEvent:
+    """The event in the version that the handler reads. Raises CannotUpcast."""
+    wanted = subscription.version
+    if wanted is None or event.event_version == wanted or event.data is None:
+        return event
+    if not hasattr(_upcasters, "of_thread"):
+        _upcasters.of_thread = Upcasters()
+    data = _upcasters.of_thread.upcast(event.event_type, event.event_version, event.value, wanted)
+    return msgspec.structs.replace(event, data=msgspec.json.encode(data).decode(), event_version=wanted)
+
+
+def _undo(savepoints: Savepoints, error: BaseException) -> None:
+    try:
+        savepoints.undo()
+    except Error:
         raise ConnectionLost(str(error)) from error
 
 

@@ -4,7 +4,6 @@ Such letters belong to a source that nothing is read from: it stands for the han
 back is registered under (``dlq.routes.register``).
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -88,8 +87,8 @@ def _wait_again(messages: Sequence[OutgoingMessage]) -> set[int]:
             ],
         )
         woken = {row[0] for row in cursor.fetchall()}
-    handlers = Counter(message.topic for message in messages if int(message.key or 0) in woken)
-    transaction.on_commit(lambda: waking.wake(handlers), robust=True)
+    handlers = {message.topic for message in messages if int(message.key or 0) in woken}
+    transaction.on_commit(lambda: waking.wake(len(handlers)), robust=True)
     return woken
 
 

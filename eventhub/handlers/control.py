@@ -62,7 +62,7 @@ def try_again(name: str, actor: Actor) -> Handler:
     row.probe_at = timezone.now()
     row.save(update_fields=["probe_at"])
     audit.record(actor, "probe", f"handler {name}")
-    transaction.on_commit(lambda: waking.wake({name: 1}), robust=True)
+    transaction.on_commit(waking.wake, robust=True)
     return row
 
 
@@ -78,5 +78,5 @@ def _change(name: str, actor: Actor, verb: str, **fields: Any) -> Handler:
     audit.record(actor, verb, f"handler {name}")
     states.forget()
     if row.enabled and not row.paused:
-        transaction.on_commit(lambda: waking.wake({name: 1}), robust=True)
+        transaction.on_commit(waking.wake, robust=True)
     return row

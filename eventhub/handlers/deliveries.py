@@ -2,7 +2,6 @@
 transaction that stores the batch. Where no handler wants any event of a batch, both cost nothing.
 """
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -49,8 +48,8 @@ def write(planned: Planned, stored: Collection[int] | None) -> int:
     text = "".join([row for _, _, row in rows])
     if not _copied(text):
         _insert_missing(text)
-    counts = Counter([name for _, name, _ in rows])
-    transaction.on_commit(lambda: waking.wake(counts), robust=True)
+    handlers = {name for _, name, _ in rows}
+    transaction.on_commit(lambda: waking.wake(len(handlers)), robust=True)
     return len(rows)
 
 

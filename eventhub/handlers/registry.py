@@ -43,6 +43,8 @@ class Subscription:
     # Deliveries that share one transaction, each in a savepoint of its own.
     batch: int
     breaker: Breaker | None
+    # The version of events that the function reads: older ones are upcast to it. None: as they are stored.
+    version: str | None = None
 
     @property
     def place(self) -> str:
@@ -79,6 +81,7 @@ def handles(
     concurrency: int | None = None,
     batch: int = MOST_IN_BATCH,
     breaker: Breaker | None = Breaker(),  # noqa: B008 - frozen
+    version: str | None = None,
 ) -> Callable[[F], F]:
     """Have the decorated function called with each event whose type fits one of `patterns` (docs/handlers.md).
 
@@ -108,6 +111,7 @@ def handles(
                 concurrency=concurrency,
                 batch=batch,
                 breaker=breaker,
+                version=version,
             )
         )
         _by_type.clear()

@@ -180,8 +180,7 @@ def _advance(replay_id: int) -> bool:
             replay.finished_at = timezone.now()
         replay.save()
         if written:
-            name = subscription.name
-            transaction.on_commit(lambda: waking.wake({name: written}), robust=True)
+            transaction.on_commit(waking.wake, robust=True)
     return replay.state == ReplayState.RUNNING
 
 

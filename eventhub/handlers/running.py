@@ -1,6 +1,7 @@
-"""What a worker does when it is woken for a handler: claim, work off, again, until nothing is due or its time is up."""
+"""What a worker does when it is a handler's turn: claim, work off, again, until nothing is due or its time is up."""
 
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 from itertools import count
 from time import monotonic
@@ -19,14 +20,12 @@ from eventhub.handlers.working import Worked, work_off
 
 log = logging.getLogger(__name__)
 
-# Then the worker is somebody else's for a moment; more work means another task.
-TASK_S = 2.0
 
+def run(name: str, turn_s: float = 2.0, known: Collection[int] = ()) -> bool:
+    """Run deliveries of the handler `name` for about `turn_s` seconds; whether there may be more that are due.
 
-def run(name: str, task_s: float = TASK_S) -> bool:
-    """Run deliveries of the handler `name` for about `task_s` seconds; whether there may be more that are due.
-
-    Must not run inside a transaction. Raises django.db.Error when the database is out of reach.
+    `known`: its slots of which it is known that other workers have them. Must not run inside a transaction. Raises
+    django.db.Error when the database is out of reach.
     """
     subscription = registry.subscriptions().get(name)
     row = Handler.objects.filter(name=name).first()
@@ -34,8 +33,8 @@ def run(name: str, task_s: float = TASK_S) -> bool:
         # Another version of the code wrote them. Who has the handler will run it.
         log.warning("%s is not declared here; its deliveries wait for a worker that knows it", name)
         return False
-    with slot(row.pk, subscription.concurrency) as has_room:
-        return has_room and _run(subscription, row.pk, monotonic() + task_s)
+    with slot(row.pk, subscription.concurrency, known) as has_room:
+        return has_room and _run(subscription, row.pk, monotonic() + turn_s)
 
 
 def _run(subscription: Subscription, handler_id: int, until: float) -> bool:
@@ -118,8 +117,12 @@ def _probe(subscription: Subscription, row: Handler) -> bool:
 
 
 def _tell_breaker(subscription: Subscription, row: Handler, worked: Worked) -> None:
-    """Tell the breaker how attempts ended. Costs nothing while all goes well."""
-    if row.standing == Standing() and all(attempt.succeeded for attempt in worked.ran):
+    """Tell the breaker how attempts ended. Costs nothing while all goes well, or fails now and then."""
+    if (
+        breaker.after(subscription.breaker, row.standing, worked.ran, timezone.now())
+        == row.standing
+        == Standing()
+    ):
         return
     with transaction.atomic():
         before = Handler.objects.select_for_update().get(pk=row.pk)

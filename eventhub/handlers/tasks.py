@@ -2,14 +2,14 @@
 
 from celery import shared_task
 
-from eventhub.handlers import pruning, replaying, running, sweeping, waking
+from eventhub.handlers import pruning, replaying, sweeping, turns, waking
 
 
-@shared_task(name=waking.RUN)
-def run(name: str) -> None:
-    """Run deliveries of one handler for a while."""
-    if running.run(name):
-        waking.wake({name: 1})
+@shared_task(name=waking.WORK)
+def work() -> None:
+    """Serve handlers for a while."""
+    if turns.take_turns():
+        waking.wake()
 
 
 @shared_task(name=waking.REPLAY)

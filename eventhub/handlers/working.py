@@ -20,6 +20,7 @@ from eventhub.handlers.claiming import Claim
 from eventhub.handlers.errors import Failure
 from eventhub.handlers.registry import Subscription
 from eventhub.handlers.retry import GiveUp, Why
+from eventhub.handlers.savepoints import Savepoints
 from eventhub.handlers.timeouts import free_statements, limit_statements
 
 # Work is committed this often at least, so that others wait for its locks, and readers of the log for its end, no
@@ -66,10 +67,11 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
     """
     ended: list[tuple[Held, Attempted]] = []
     stopped_keys: set[str | None] = set()
-    gone = 0
+    gone = in_a_row = 0
     with transaction.atomic():
         limit_statements(subscription.timeout_s)
         deadline = monotonic() + COMMIT_AFTER_S
+        savepoints = Savepoints()
         for held in _hold(claim, handler_id, in_order=subscription.order_by is not None):
             if held.event is None:
                 settling.mark_gone(held.id)
@@ -80,7 +82,10 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
             if claim.lost >= MOST_LOST:
                 result = _given_up(claim.lost)
             else:
-                result = attempt(subscription, held.event, held.number, alone=not ended)
+                result = attempt(subscription, held.event, held.number, savepoints, alone=not ended)
+            in_a_row = 0 if result.succeeded else in_a_row + (held.number == 1)
+            if subscription.breaker is not None and in_a_row >= subscription.breaker.after:
+                deadline = 0.0  # the breaker opens: the others are left as they are
             if not result.succeeded:
                 stopped_keys.add(held.order_key)
             if result.is_conflict:

@@ -1,6 +1,7 @@
 """The loop of one Source: poll → prepare → write → acknowledge, with preparing and writing overlapped."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -52,8 +53,8 @@ class SourceLoop:
         self.last_error = ""
         self.last_error_at: datetime | None = None
         self._on_committed = on_committed
-        # The batch that is being written, and the promise of its commit.
-        self._in_work: tuple[Batch, Future[Written]] | None = None
+        # The batch that is being written, and at most one that waits for its turn, with the promises of their commits.
+        self._in_work: deque[tuple[Batch, Future[Written]]] = deque()
         self._problems: Sequence[str] = []
         self._stop = Signal()
         self._pause = Signal()
@@ -114,10 +115,11 @@ class SourceLoop:
                 messages = adapter.poll(settings.INGEST_BATCH_SIZE, 0 if self._in_work else POLL_TIMEOUT_S)
                 self.state = State.RUNNING
                 batch = pipeline.prepare(messages) if messages else None
-                self._finish(adapter)
-                backoff.reset()
+                # So the database finds it as soon as it is done with the batch before, which is acknowledged meanwhile.
                 if batch:
-                    self._in_work = batch, writer.submit(pipeline.write, batch)
+                    self._in_work.append((batch, writer.submit(pipeline.write, batch)))
+                self._finish(adapter, but=1 if batch else 0)
+                backoff.reset()
                 if isinstance(adapter, TellsProblems):
                     self._note_problems(adapter.problems())
         finally:
@@ -126,16 +128,33 @@ class SourceLoop:
             finally:
                 adapter.close()
 
-    def _finish(self, adapter: Adapter) -> None:
-        """Wait until the batch in work, if any, is committed; then acknowledge it."""
-        if self._in_work is None:
-            return
-        batch, written = self._in_work
+    def _finish(self, adapter: Adapter, but: int = 0) -> None:
+        """Wait until the batches in work, `but` the newest, are committed; acknowledge each when it is."""
+        while len(self._in_work) > but:
+            self._acknowledge(adapter, self._committed(adapter))
+
+    def _committed(self, adapter: Adapter) -> Batch:
+        """The oldest batch in work as soon as it is committed. Raises what kept it from that."""
         # Whatever becomes of it, it is not finished twice: what fails is delivered again.
-        self._in_work = None
-        while isinstance(adapter, StaysConnected) and not wait([written], STAY_CONNECTED_EVERY_S).done:
-            adapter.stay_connected()
-        written.result()
+        batch, written = self._in_work.popleft()
+        try:
+            while isinstance(adapter, StaysConnected) and not wait([written], STAY_CONNECTED_EVERY_S).done:
+                adapter.stay_connected()
+            written.result()
+        except BaseException:
+            # For some brokers, to acknowledge what came later is to acknowledge this one.
+            self._forget()
+            raise
+        return batch
+
+    def _forget(self) -> None:
+        """Acknowledge nothing of what is in work; it is delivered again."""
+        for _, later in self._in_work:
+            later.cancel()
+        wait([later for _, later in self._in_work])
+        self._in_work.clear()
+
+    def _acknowledge(self, adapter: Adapter, batch: Batch) -> None:
         adapter.acknowledge(batch.messages)
         self.messages_total += len(batch.messages)
         self.last_batch_at = datetime.now(UTC)

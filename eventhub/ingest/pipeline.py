@@ -1,7 +1,8 @@
 """The stages of ingest put together: messages → prepared batch → one transaction.
 
 `prepare` needs no transaction and overlaps the writing of the batch before; `write` stores everything that a batch
-brings, or nothing: events, their deliveries to handlers, rollups, dead letters, types seen, outcomes of retries.
+brings, or nothing: events, their deliveries to handlers, rollups, searchable values, dead letters, types seen,
+outcomes of retries.
 """
 
 from collections.abc import Sequence
@@ -24,8 +25,10 @@ from eventhub.events.store import Outcome
 from eventhub.handlers import deliveries
 from eventhub.handlers.deliveries import Planned
 from eventhub.ingest.counting import Counted, count, recount, tallies
+from eventhub.schemas.personal import PersonalFields
 from eventhub.schemas.seen import SeenTypes
 from eventhub.schemas.validation import Validators
+from eventhub.traces.attributes import Declarations
 from monitoring.rollups import writing
 
 
@@ -71,7 +74,9 @@ class Pipeline:
         self.source = source
         self._reader = reader_of(source)
         self._validators = Validators()
+        self._personal = PersonalFields()
         self._seen = SeenTypes()
+        self._searchable = Declarations()
         self._expect_duplicates = False
 
     def prepare(self, messages: Sequence[Message]) -> Batch:
@@ -82,7 +87,7 @@ class Pipeline:
         if self.source.role == Role.DEAD_LETTERS:
             letters = [dead_letter_queues.read(message, self._reader) for message in messages]
             return self._batch(messages, [], [], [], letters)
-        if all(message.body[:1] == b"{" for message in messages):
+        if {message.body[:1] for message in messages} == {b"{"}:
             return self.prepare_each(messages)
         parts = [part for message in messages for part in self._reader.split(message)]
         return msgspec.structs.replace(self.prepare_each(parts), messages=messages)
@@ -90,6 +95,7 @@ class Pipeline:
     def prepare_each(self, messages: Sequence[Message]) -> Batch:
         """As `prepare`, for messages that hold one event each."""
         self._validators.refresh()
+        self._personal.refresh()
         events: list[Event] = []
         origins: list[Message] = []
         invalid: list[bool] = []
@@ -106,7 +112,7 @@ class Pipeline:
                 letter = NewLetter(message, Reason.INVALID, "SchemaViolation", finding.message, event=event)
                 refused.append(letter)
                 continue
-            events.append(event)
+            events.append(self._personal.dropped(event))
             origins.append(message)
             invalid.append(finding is not None)
         return self._batch(messages, events, origins, invalid, refused)
@@ -130,6 +136,7 @@ class Pipeline:
         """Store the batch in one transaction. Raises django.db.Error and psycopg.Error; then nothing is stored."""
         events = batch.rows.events
         partitions.ensure(batch.counted.days)
+        self._searchable.refresh()
         with transaction.atomic():
             appended = store.append(batch.rows, expect_duplicates=self._expect_duplicates)
             unstorable = [
@@ -147,6 +154,7 @@ class Pipeline:
                 counted = recount(events, batch.rows.origins, batch.invalid, appended.outcomes)
             writing.add(tallies(counted, letters, now), origin_id=batch.source.pk, at=now)
             self._seen.note(batch.counted.types)
+            self._searchable.fill(batch.counted.types)
             if batch.planned:
                 new = {n for n, outcome in enumerate(appended.outcomes) if outcome is Outcome.STORED}
                 deliveries.write(batch.planned, None if is_all_new else new)

@@ -41,10 +41,21 @@ PAGES = (
         key="s",
         inside=("source", "source-choose", "source-add", "source-edit"),
     ),
+    Page(route="figures", label="Figures", icon="chart-area-line", key="f"),
+    Page(route="lag", label="Lag", icon="hourglass", key="l", inside=("lag-group",)),
     Page(route="handlers", label="Handlers", icon="bolt", key="h", inside=("handler",)),
+    Page(
+        route="event-types",
+        label="Catalogue",
+        icon="tags",
+        key="c",
+        inside=("event-type", "schema-edit", "schema-drift", "schema-upcast"),
+    ),
+    Page(route="flow-map", label="Flow map", icon="topology-star-3", key="m"),
+    Page(route="processes", label="Processes", icon="route", key="p", inside=("process", "process-mined")),
     Page(route="streams", label="Streams", icon="layers-linked", key="v", inside=("stream", "projections")),
     Page(route="sagas", label="Sagas", icon="git-branch", key="w", inside=("saga",)),
-    Page(route="event-types", label="Event types", icon="tags", key="e", inside=("event-type",)),
+    Page(route="alerts", label="Alerts", icon="bell", key="n", count="alerts_firing"),
     Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
 )
 

@@ -12,6 +12,8 @@ PRESETS = (
     ("24h", "24 h", timedelta(hours=24)),
     ("7d", "7 d", timedelta(days=7)),
 )
+# For pages that look as far back as rollups go.
+LONG_PRESETS = (("5m", "5 min", timedelta(minutes=5)), *PRESETS[1:], ("90d", "90 d", timedelta(days=90)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +44,16 @@ class TimeRange:
         return self.end - self.start
 
 
-def time_range(request: HttpRequest, default: str = "1h", now: datetime | None = None) -> TimeRange:
-    """The request's range; an unreadable one is the default."""
+def time_range(
+    request: HttpRequest,
+    default: str = "1h",
+    now: datetime | None = None,
+    presets: tuple[tuple[str, str, timedelta], ...] = PRESETS,
+) -> TimeRange:
+    """The request's range, one of `presets` or its own; an unreadable one is the default."""
     at = now or datetime.now(UTC)
     custom = _custom(request)
-    lengths = {key: length for key, _, length in PRESETS}
+    lengths = {key: length for key, _, length in presets}
     key = request.GET.get("range", "")
     key = key if key in lengths else default
     choices = tuple(
@@ -56,11 +63,11 @@ def time_range(request: HttpRequest, default: str = "1h", now: datetime | None =
             url=_url(request, name, default),
             current=custom is None and name == key,
         )
-        for name, label, _ in PRESETS
+        for name, label, _ in presets
     )
     start, end = custom or (at - lengths[key], at)
     label = (
-        f"{start:%d %b %H:%M} – {end:%H:%M}" if custom else next(text for k, text, _ in PRESETS if k == key)
+        f"{start:%d %b %H:%M} – {end:%H:%M}" if custom else next(text for k, text, _ in presets if k == key)
     )
     return TimeRange(
         start=start,

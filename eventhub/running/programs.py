@@ -30,6 +30,7 @@ def programs(options: Options) -> list[Program]:
                 *(PYTHON, "-m", "uvicorn", "eventhub.asgi:application"),
                 *("--host", options.host, "--port", str(options.port)),
                 *("--lifespan", "on", "--log-level", "warning", "--no-access-log"),
+                *("--ws-per-message-deflate", "false"),  # a snapshot is small, and goes to very many pages
                 *("--timeout-graceful-shutdown", "3"),  # a page that watches live keeps its socket open
             ),
             {"DATABASE_POOL": "1"},

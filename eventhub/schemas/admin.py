@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -12,7 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from eventhub.schemas.checking import flaws_of
-from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
+from eventhub.schemas.models import EventType, PersonalField, SchemaSettings, SchemaStatus, SchemaVersion
+from eventhub.schemas.upcasting import step_of
 
 
 class IndentedJson(forms.JSONField):
@@ -40,8 +42,26 @@ class SchemaForm(forms.ModelForm[SchemaVersion]):
 
     class Meta:
         model = SchemaVersion
-        fields = ("event_type", "version", "status", "note", "schema")
+        fields = ("event_type", "version", "status", "note", "upcast", "schema")
         widgets = {"note": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})}
+
+    def clean_status(self) -> Any:
+        """What was published does not become a draft again: events were written by it."""
+        status = self.cleaned_data["status"]
+        if status == SchemaStatus.DRAFT and self.initial.get("status", status) != SchemaStatus.DRAFT:
+            raise forms.ValidationError(
+                "A published version does not become a draft again. Retire it instead."
+            )
+        return status
+
+    def clean_upcast(self) -> Any:
+        """The upcast, if it is one."""
+        upcast = self.cleaned_data["upcast"]
+        try:
+            step_of("", upcast)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+        return upcast
 
     def clean_schema(self) -> Any:
         """The schema, if it is one."""
@@ -66,16 +86,55 @@ class SchemaVersionInline(admin.TabularInline[SchemaVersion, EventType]):
         return False
 
 
+class PersonalFieldInline(admin.TabularInline[PersonalField, EventType]):
+    """Which fields tell of a person."""
+
+    model = PersonalField
+    fields = ("path", "treatment")
+    extra = 0
+
+
+@admin.register(SchemaSettings)
+class SchemaSettingsAdmin(admin.ModelAdmin[SchemaSettings]):
+    """What holds for every type that says nothing else."""
+
+    fields = ("validation", "compatibility")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Once."""
+        return super().has_add_permission(request) and not SchemaSettings.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """It is changed, not deleted."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: SchemaSettings, form: Any, change: bool) -> None:
+        """There is one row."""
+        obj.pk = 1
+        super().save_model(request, obj, form, change)
+
+
 @admin.register(EventType)
 class EventTypeAdmin(admin.ModelAdmin[EventType]):
     """Types: what they mean, who owns them, and how strictly their events are checked."""
 
     list_display = ("name", "owner", "validation", "active_versions", "last_seen_at", "page_link")
-    list_filter = ("validation", "owner")
+    list_filter = ("validation", "lifecycle", "kind", "owner")
     search_fields = ("name", "owner", "description")
-    fields = ("name", "description", "owner", "validation", "first_seen_at", "last_seen_at", "page_link")
+    fields = (
+        "name",
+        "description",
+        "owner",
+        "docs_url",
+        ("lifecycle", "kind", "style"),
+        ("validation", "compatibility", "default_version"),
+        "first_seen_at",
+        "last_seen_at",
+        "page_link",
+    )
     readonly_fields = ("first_seen_at", "last_seen_at", "page_link")
-    inlines = (SchemaVersionInline,)
+    inlines = (SchemaVersionInline, PersonalFieldInline)
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     ordering = ("name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: EventType | None = None) -> Any:
@@ -117,6 +176,10 @@ class SchemaVersionAdmin(admin.ModelAdmin[SchemaVersion]):
     autocomplete_fields = ("event_type",)
     date_hierarchy = "changed_at"
     actions = ("activate", "retire")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: SchemaVersion | None = None) -> Any:
+        """The schema of a published version stays as it is: events were written by it."""
+        return ("event_type", "version", "schema") if obj and obj.status != SchemaStatus.DRAFT else ()
 
     @admin.action(description="Activate: check events of these versions", permissions=["change"])
     def activate(self, request: HttpRequest, chosen: QuerySet[SchemaVersion]) -> None:

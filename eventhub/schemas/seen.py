@@ -27,8 +27,10 @@ class SeenTypes:
             return
         with connection.cursor() as cursor:
             cursor.execute(  # sorted, so that two workers cannot wait for each other
-                "INSERT INTO schemas_eventtype (name, description, owner, validation, first_seen_at, last_seen_at)"
-                " SELECT name, '', '', 'warn', now(), now() FROM unnest(%s::text[]) AS name"
+                "INSERT INTO schemas_eventtype (name, description, owner, validation, lifecycle, kind, style,"
+                " docs_url, compatibility, default_version, subject, first_seen_at, last_seen_at)"
+                " SELECT name, '', '', 'default', 'stable', '', '', '', '', '', '', now(), now()"
+                " FROM unnest(%s::text[]) AS name"
                 " ON CONFLICT (name) DO UPDATE SET last_seen_at = now(),"
                 " first_seen_at = coalesce(schemas_eventtype.first_seen_at, now())",
                 [due],

@@ -6,7 +6,7 @@ class Stream(models.Model):
     """One stream and how far it has come: the row that makes appends with an expected version safe.
 
     Written by the function ``sourcing_append`` alone (migrations/0002). `label` and `last_position` are the
-    place in the log of its last event; see docs/decisions/0016.
+    place in the log of its last event; see docs/decisions/0019.
     """
 
     name = models.TextField(unique=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 from urllib.parse import urlencode
 
+import msgspec
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, QueryDict
@@ -13,7 +14,9 @@ from eventhub.pages.filters import Chip, Field, FilterBar, Option, choices, filt
 from eventhub.pages.formats import duration
 from eventhub.pages.ranges import PRESETS
 from eventhub.schemas.models import EventType
-from eventhub.traces.search import StateFilter, TraceQuery
+from eventhub.traces import attributes, language
+from eventhub.traces.language import Asked
+from eventhub.traces.query import StateFilter, TraceQuery
 
 STATES = (
     ("trouble", "in trouble"),
@@ -31,17 +34,38 @@ DURATIONS = (
     ("-1", "under 1 s"),
 )
 MOST_CHOICES = 400
+MOST_WORDS = 10
+# More words than these are a sentence, and no values.
+MOST_GUESSED = 4
 _DURATION = re.compile(r"(\d*\.?\d*)-(\d*\.?\d*)")
 _LENGTHS = {key: length for key, _, length in PRESETS}
 
 
-def trace_query(given: QueryDict, now: datetime) -> TraceQuery:
+def asked_of(given: QueryDict) -> Asked:
+    """What the search field asks for, in the search language."""
+    return language.read(given.get("q", ""), attributes.names())
+
+
+def meant(asked: Asked) -> Asked:
+    """A bare word that is the very value of a searchable attribute is looked for as that, which is much faster."""
+    if asked.attributes or len(asked.words) > MOST_GUESSED:
+        return asked
+    pairs, words = [], []
+    for word in asked.words:
+        names = attributes.names_with(word)
+        if names:
+            pairs.append((names[0], word))
+        else:
+            words.append(word)
+    return msgspec.structs.replace(asked, attributes=tuple(pairs), words=tuple(words)) if pairs else asked
+
+
+def trace_query(given: QueryDict, now: datetime, asked: Asked | None = None) -> TraceQuery:
     """What the address asks for. What cannot be read counts as not asked: the bar shows it as not set."""
     start, end = _range(given, now)
     min_s, max_s = _durations(given.get("duration", ""))
     state = given.get("state", "")
-    return TraceQuery(
-        words=words_of(given.get("q", "")),
+    chosen = TraceQuery(
         state=state if state in get_args(StateFilter) else "",  # type: ignore[arg-type]
         event_type=_text(given, "type"),
         service=_text(given, "service"),
@@ -51,11 +75,27 @@ def trace_query(given: QueryDict, now: datetime) -> TraceQuery:
         end=end,
         uncorrelated=bool(given.get("loose")),
     )
+    return with_words(chosen, asked or meant(asked_of(given)), now)
 
 
-def words_of(text: str) -> tuple[str, ...]:
-    """The words of a search, in lower case; at most ten."""
-    return tuple(dict.fromkeys(text.replace("\x00", "").lower().split()))[:10]
+def with_words(chosen: TraceQuery, asked: Asked, now: datetime) -> TraceQuery:
+    """What was chosen in fields, and what the words add to it; where both say something, the words count."""
+    since = now - timedelta(seconds=asked.since_s) if asked.since_s is not None else None
+    return msgspec.structs.replace(
+        chosen,
+        words=(*asked.words, *asked.texts)[:MOST_WORDS],
+        types=asked.types,
+        without_types=asked.without_types,
+        services=asked.services,
+        attributes=asked.attributes,
+        absence=asked.absence,
+        slow=asked.slow,
+        state=asked.state or chosen.state,
+        min_s=asked.min_s if asked.min_s is not None else chosen.min_s,
+        max_s=asked.max_s if asked.max_s is not None else chosen.max_s,
+        start=asked.start or since or chosen.start,
+        end=asked.end or chosen.end,
+    )
 
 
 def bar_of(request: HttpRequest) -> FilterBar:
@@ -65,7 +105,7 @@ def bar_of(request: HttpRequest) -> FilterBar:
         :MOST_CHOICES
     ]
     fields = [
-        Field(name="q", label="An order number, an id, a service, any value…"),
+        Field(name="q", label="An order number, an id, type:…, error, slow…"),
         Field(name="state", label="State", options=choices(STATES), any_label="Any state"),
         Field(
             name="type",

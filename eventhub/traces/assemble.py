@@ -5,7 +5,7 @@ wrong: causes may be unknown, circular or later than their effects, ids may come
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from eventhub.events.envelope import Event
 from eventhub.events.queries import StoredEvent
 from eventhub.events.receipts import Receipt
 from eventhub.pages.formats import short_id
+from eventhub.traces import causality
 from eventhub.traces.outcome import is_bad_news
 
 # A trace is still running while its last event was recorded less than this ago.
@@ -75,6 +76,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     orphan: bool
     # Its causes lead back to itself; the trace starts the circle here.
     circular: bool
+    # It names no cause: `cause` is a guess from receipts, learned hops and order.
+    inferred: bool = False
     # From its cause's time to its own; None without a known cause. Negative: the clocks disagree.
     hop_s: float | None
     deliveries: tuple[Receipt, ...]
@@ -142,11 +145,11 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         return next((step for step in self.steps if step.event_id == event_id), None)
 
 
-class _Node:
+class Node:
     """A step while the tree is being found."""
 
     __slots__ = ("at", "cause", "cause_id", "children", "circular", "deliveries", "event", "event_id",
-                 "event_type", "letters", "place", "service")  # fmt: skip
+                 "event_type", "inferred", "letters", "place", "service")  # fmt: skip
 
     def __init__(
         self, event: StoredEvent | None, event_id: str, event_type: str, service: str | None, at: datetime,
@@ -154,14 +157,16 @@ class _Node:
     ) -> None:  # fmt: skip
         self.event, self.event_id, self.event_type, self.service = event, event_id, event_type, service
         self.at, self.cause_id, self.place = at, cause_id, place
-        self.cause: _Node | None = None
+        self.cause: Node | None = None
         self.circular = False
-        self.children: list[_Node] = []
+        self.inferred = False
+        self.children: list[Node] = []
         self.deliveries: list[Receipt] = []
         self.letters: list[Letter] = []
 
     @property
     def order(self) -> tuple[datetime, int]:
+        """By time, then as stored."""
         return self.at, self.place
 
 
@@ -173,16 +178,23 @@ def assemble(
     *,
     now: datetime,
     truncated: bool = False,
+    learned: Mapping[tuple[str, str], int] | None = None,
 ) -> Trace | None:
     """The trace of these events (receipts among them), dead letters and handlers' attempts; None of nothing.
 
-    Handlers do not make it longer: they may be given an event again after weeks.
+    Handlers do not make it longer: they may be given an event again after weeks. With `learned` (how often one event
+    type was seen to cause another) events that name no cause are given a guessed one, marked `inferred`.
     """
     of_handlers = set(attempts)
     nodes = _nodes(events, letters, of_handlers)
     if not nodes:
         return None
     _link(nodes)
+    if learned is not None:
+        causality.infer(nodes, learned)
+    for node in nodes:
+        if node.cause is not None:
+            node.cause.children.append(node)
     steps = _steps(_in_tree_order(nodes))
     recorded = [node.event.recorded_at for node in nodes if node.event]
     ends = [step.at for step in steps]
@@ -219,9 +231,9 @@ def receipt_of(event: StoredEvent) -> Receipt | None:
 
 def _nodes(
     events: Iterable[StoredEvent], letters: Iterable[Letter], attempts: Iterable[Receipt]
-) -> list[_Node]:
+) -> list[Node]:
     """A node an event; receipts and letters go to the event they are about, or are nodes where it is unknown."""
-    nodes: list[_Node] = []
+    nodes: list[Node] = []
     reports: list[tuple[StoredEvent, Receipt]] = []
     for event in events:
         if receipt := receipt_of(event):
@@ -229,7 +241,7 @@ def _nodes(
         else:
             nodes.append(_node_of(event))
     nodes.sort(key=lambda node: node.order)
-    by_id: dict[str, _Node] = {}
+    by_id: dict[str, Node] = {}
     for node in nodes:
         by_id.setdefault(node.event_id, node)
     for event, receipt in reports:
@@ -242,7 +254,7 @@ def _nodes(
             found.deliveries.append(attempt)
     for letter in letters:
         if not (holder := by_id.get(letter.event_id or "")):
-            holder = _Node(
+            holder = Node(
                 None, letter.event_id or f"dead letter {letter.id}", letter.event_type or "unreadable message",
                 letter.source, letter.failed_at, letter.causation_id, -letter.id,
             )  # fmt: skip
@@ -253,16 +265,16 @@ def _nodes(
     return nodes
 
 
-def _node_of(event: StoredEvent) -> _Node:
-    return _Node(
+def _node_of(event: StoredEvent) -> Node:
+    return Node(
         event, event.event_id, event.event_type, event.source, event.occurred_at, event.causation_id,
         event.position,
     )  # fmt: skip
 
 
-def _link(nodes: list[_Node]) -> None:
+def _link(nodes: list[Node]) -> None:
     """Give each node its cause, and cut each circle at its earliest event."""
-    by_id: dict[str, _Node] = {}
+    by_id: dict[str, Node] = {}
     for node in nodes:
         by_id.setdefault(node.event_id, node)
     for node in nodes:
@@ -270,8 +282,8 @@ def _link(nodes: list[_Node]) -> None:
     # 0: not looked at, 1: on the way up that is being followed, 2: known to lead to a root.
     seen: dict[int, int] = {}
     for start in nodes:
-        way: list[_Node] = []
-        here: _Node | None = start
+        way: list[Node] = []
+        here: Node | None = start
         while here is not None and id(here) not in seen:
             seen[id(here)] = 1
             way.append(here)
@@ -282,14 +294,11 @@ def _link(nodes: list[_Node]) -> None:
             first.cause, first.circular = None, True
         for passed in way:
             seen[id(passed)] = 2
-    for node in nodes:
-        if node.cause is not None:
-            node.cause.children.append(node)
 
 
-def _in_tree_order(nodes: list[_Node]) -> list[tuple[_Node, int]]:
+def _in_tree_order(nodes: list[Node]) -> list[tuple[Node, int]]:
     """Nodes with their depth, causes before effects, siblings by time. No recursion: chains may be long."""
-    ordered: list[tuple[_Node, int]] = []
+    ordered: list[tuple[Node, int]] = []
     pending = [(node, 0) for node in reversed(nodes) if node.cause is None]
     while pending:
         node, depth = pending.pop()
@@ -298,7 +307,7 @@ def _in_tree_order(nodes: list[_Node]) -> list[tuple[_Node, int]]:
     return ordered
 
 
-def _steps(ordered: list[tuple[_Node, int]]) -> tuple[Step, ...]:
+def _steps(ordered: list[tuple[Node, int]]) -> tuple[Step, ...]:
     index = {id(node): number for number, (node, _) in enumerate(ordered)}
     descends: dict[int, int] = defaultdict(int)
     for node, _ in reversed(ordered):
@@ -316,6 +325,7 @@ def _steps(ordered: list[tuple[_Node, int]]) -> tuple[Step, ...]:
             depth=depth,
             orphan=bool(node.cause_id) and node.cause is None and not node.circular,
             circular=node.circular,
+            inferred=node.inferred,
             hop_s=(node.at - node.cause.at).total_seconds() if node.cause else None,
             deliveries=tuple(sorted(node.deliveries, key=lambda one: (one.at, one.attempt))),
             letters=tuple(sorted(node.letters, key=lambda one: one.id)),

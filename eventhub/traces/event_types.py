@@ -1,4 +1,4 @@
-"""The Event types page: what flows, how much of it, from whom, in which versions, and what died of it.
+"""The Catalogue: what flows, how much of it, from whom, in which versions, and what died of it.
 
 It shows rates and dead letters, so it stands above `monitoring.rollups` and `dlq`; the tables are `schemas`'.
 """
@@ -18,10 +18,12 @@ from django.utils.timezone import now as time_now
 from dlq.models import DeadLetter, Status
 from eventhub.events import queries
 from eventhub.events.queries import StoredEvent
+from eventhub.events.showing import shown_to
+from eventhub.handlers.registry import subscribers
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.pages.filters import Field, filter_bar
 from eventhub.pages.hues import entity
-from eventhub.schemas.models import EventType
+from eventhub.schemas.models import EventType, SchemaSettings, ValidationMode
 from eventhub.traces.htmx import HtmxRequest
 
 # Of each type so many of the latest events are looked at for the versions in use.
@@ -65,6 +67,17 @@ class TypeRow(msgspec.Struct, frozen=True, kw_only=True):
         """The hour as the points of an SVG polyline, 60 wide and 20 high."""
         peak = max(self.peak, 1)
         return " ".join(f"{x},{round(19 - 17 * count / peak, 1)}" for x, count in enumerate(self.per_minute))
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """Who handles events of a type."""
+
+    name: str
+    # A handler of this hub: it has a page.
+    is_handler: bool
+    # In the last hour.
+    handled: int
+    failed: int
 
 
 class Traffic(msgspec.Struct):
@@ -120,19 +133,22 @@ def type_detail(request: HttpRequest, name: str) -> HttpResponse:
     context |= {
         "row": row,
         "sample": sample,
-        "sample_data": sample.value if sample else None,
+        "sample_data": shown_to(request)(sample).value if sample else None,
         "used": _versions_used(queries.latest_of_type(event_type.name, 500)),
-        "schema_versions": list(event_type.versions.all()),
+        "schema_versions": list(event_type.versions.select_related("author").order_by("-number")),
+        "mode": ValidationMode(row.validation).label,
+        "consumers": consumers_of(event_type.name, time_now()),
     }
     return render(request, "schemas/event_type.html", context)
 
 
 def type_rows(now: datetime, *, after: str = "", only: str = "", limit: int = MOST_TYPES) -> list[TypeRow]:
-    """Types by name with their traffic; five statements, however many types there are."""
+    """Types by name with their traffic; six statements, however many types there are."""
     types = EventType.objects.exclude(name__startswith="eventhub.").order_by("name")
     types = types.filter(name=only) if only else types.filter(name__gt=after)
     listed = list(types.prefetch_related("versions")[:limit])
     names = [event_type.name for event_type in listed]
+    default = SchemaSettings.load().validation
     traffic, versions, dead = _traffic(names, now), _versions(names), _open_letters(names)
     return [
         TypeRow(
@@ -140,7 +156,7 @@ def type_rows(now: datetime, *, after: str = "", only: str = "", limit: int = MO
             entity=entity(event_type.name),
             description=event_type.description,
             owner=event_type.owner,
-            validation=event_type.validation,
+            validation=default if event_type.validation == ValidationMode.DEFAULT else event_type.validation,
             schemas=[f"{version.version} {version.status}" for version in event_type.versions.all()],
             versions=versions.get(event_type.name, []),
             publishers=_loudest(traffic[event_type.name].publishers),
@@ -173,6 +189,23 @@ def _traffic(names: Sequence[str], now: datetime) -> dict[str, Traffic]:
             if service:
                 traffic.publishers[service] = traffic.publishers.get(service, 0) + int(received)
     return found
+
+
+def consumers_of(name: str, now: datetime) -> list[Consumer]:
+    """Who handles events of a type: handlers of this hub, and services that reported it in the last hour."""
+    ours = {subscription.name for subscription in subscribers(name)}
+    with connection.cursor() as cursor:
+        # Index rollup_bucket; an hour of rollups is some thousand rows.
+        cursor.execute(
+            """SELECT service, sum(handled), sum(failed) FROM rollups_rollup
+               WHERE bucket >= %s AND event_type = %s AND handled + failed > 0 GROUP BY 1""",
+            [now - timedelta(minutes=MINUTES), name],
+        )
+        reported = {service: (int(handled), int(failed)) for service, handled, failed in cursor}
+    return [
+        Consumer(service, service in ours, *reported.get(service, (0, 0)))
+        for service in sorted(ours | reported.keys())
+    ]
 
 
 def _versions(names: Sequence[str]) -> dict[str, list[str]]:

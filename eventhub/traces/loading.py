@@ -13,6 +13,7 @@ from eventhub.events.queries import StoredEvent
 from eventhub.events.receipts import Receipt
 from eventhub.handlers.history import receipts_of
 from eventhub.traces.assemble import Letter, Trace, assemble
+from eventhub.traces.flow.figures import usual_hops
 
 # Of one trace on its own page, and of each in a list of traces.
 MOST_EVENTS = 20_000
@@ -58,7 +59,9 @@ def load_trace(correlation_id: str, now: datetime, most: int | None = None) -> L
         mine |= Q(correlation_id=None, event_id__in=[event.event_id for event in events])
     letters = [letter for _, letter in _letters(mine)]
     attempts = receipts_of([event.event_id for event in events])
-    trace = assemble(correlation_id, events, letters, attempts, now=now, truncated=truncated)
+    trace = assemble(
+        correlation_id, events, letters, attempts, now=now, truncated=truncated, learned=_learned()
+    )
     return Loaded(trace, events) if trace else None
 
 
@@ -72,6 +75,7 @@ def load_traces(correlation_ids: Sequence[str], now: datetime) -> dict[str, Load
     for attempt in receipts_of([event.event_id for mine in events.values() for event in mine]):
         attempts[attempt.event_id].append(attempt)
     found: dict[str, Loaded] = {}
+    learned = _learned()
     for correlation_id, mine in events.items():
         kept = mine[:MOST_IN_LIST]
         trace = assemble(
@@ -81,6 +85,7 @@ def load_traces(correlation_ids: Sequence[str], now: datetime) -> dict[str, Load
             [attempt for event in kept for attempt in attempts.get(event.event_id, ())],
             now=now,
             truncated=len(mine) > MOST_IN_LIST,
+            learned=learned,
         )
         if trace:
             found[correlation_id] = Loaded(trace, kept)
@@ -93,6 +98,11 @@ def load_single(event: StoredEvent, now: datetime) -> Loaded:
     trace = assemble(event.event_id, [event], letters, receipts_of([event.event_id]), now=now)
     assert trace is not None
     return Loaded(trace, [event])
+
+
+def _learned() -> dict[tuple[str, str], int]:
+    """How often one type was seen to cause another."""
+    return {hop: usual.count for hop, usual in usual_hops().items()}
 
 
 def _letters(which: Q) -> Iterable[tuple[str | None, Letter]]:

@@ -1,7 +1,6 @@
 """One event of a trace from all sides: payload, envelope, what its schema says, who handled it, what died."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,10 +8,13 @@ import msgspec
 from eventhub.brokers.models import Source
 from eventhub.events.queries import StoredEvent
 from eventhub.events.receipts import Receipt
+from eventhub.events.showing import Show
 from eventhub.handlers.history import Pending, handlers_among, pending_of
 from eventhub.schemas.models import SchemaStatus, SchemaVersion
 from eventhub.schemas.validation import compile_schema, explain
+from eventhub.traces import exporting
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
+from eventhub.traces.previous import Change, changes_between, previous_to
 
 # Effects listed beside an event; the tree shows all.
 MOST_EFFECTS = 12
@@ -57,30 +59,53 @@ class Panel(msgspec.Struct, frozen=True):
     arrival_s: float | None
     before: str
     after: str
+    # The event before it of its stream, else of its type, and how its payload differs from that.
+    previous: StoredEvent | None
+    previous_of: str
+    changes: Sequence[Change]
+    curl: str
+    kcat: str
 
 
-def panel_of(trace: Trace, step: Step, stored: Sequence[StoredEvent], now: datetime) -> Panel:
-    """The panel of a step; `stored` are the events stored under its id, whole."""
+def panel_of(trace: Trace, step: Step, stored: Sequence[StoredEvent], show: Show) -> Panel:
+    """The panel of a step; `stored` are the events under its id, whole; `show` hides what one may not see."""
+    previous, previous_of = None, ""
     event = next((one for one in stored if step.event and one.key == step.event.key), step.event)
     effects = [other for other in trace.steps if other.cause == step.index] if step.caused else []
+    verdict = _verdict(event, event.value) if event else None
+    if event:
+        previous, previous_of = previous_to(trace, step, event)
+        previous = show(previous) if previous else None
+        shown = show(event)
+        if verdict and shown.data != event.data:
+            verdict = msgspec.structs.replace(
+                verdict, breaches=[_place_only(one) for one in verdict.breaches]
+            )
+        event = shown
     data = event.value if event else None
+    raw = raw_json(event, data) if event else ""
     return Panel(
         step=step,
         event=event,
         data=data,
         metadata=event.metadata_value if event else None,
-        raw=raw_json(event, data) if event else "",
+        raw=raw,
         cause=trace.steps[step.cause] if step.cause is not None else None,
         effects=effects[:MOST_EFFECTS],
         more_effects=max(0, len(effects) - MOST_EFFECTS),
         served=_served(step.deliveries),
         pending=pending_of(step.event_id) if event else [],
         letters=step.letters,
-        verdict=_verdict(event, data) if event else None,
+        verdict=verdict,
         origin=Source.objects.filter(pk=event.origin_id).first() if event and event.origin_id else None,
         arrival_s=(event.recorded_at - event.occurred_at).total_seconds() if event else None,
         before=trace.steps[step.index - 1].event_id if step.index > 0 else "",
         after=trace.steps[step.index + 1].event_id if step.index + 1 < len(trace.steps) else "",
+        previous=previous,
+        previous_of=previous_of,
+        changes=changes_between(previous.value if previous else None, data) if previous else [],
+        curl=exporting.curl(raw) if event else "",
+        kcat=exporting.kcat(event) if event else "",
     )
 
 
@@ -102,6 +127,11 @@ def raw_json(event: StoredEvent, data: Any) -> str:
         },
     }
     return msgspec.json.format(msgspec.json.encode(envelope), indent=2).decode()
+
+
+def _place_only(breach: str) -> str:
+    """A breach without the value that it quotes."""
+    return breach.split(": ", 1)[0] + ": breaks the schema"
 
 
 def _served(deliveries: Sequence[Receipt]) -> list[Served]:

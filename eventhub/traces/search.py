@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
 
 import msgspec
 
 from eventhub.events import queries, receipts
+from eventhub.events.queries import StoredEvent
 from eventhub.schemas.models import EventType
 from eventhub.traces.assemble import State, Trace
+from eventhub.traces.kept_walks import AttributeWalk, SlowWalk, slow_among
 from eventhub.traces.loading import Loaded, load_single, load_traces
 from eventhub.traces.outcome import is_bad_news
+from eventhub.traces.query import Absence, TraceQuery
 from eventhub.traces.story import Story, story_of
 from eventhub.traces.walks import END, Key, LogWalk, TroubleWalk, TypeWalk, Walk, Wanted
 
@@ -22,26 +24,6 @@ LONGEST_S = 1.5
 LONG_ENOUGH_S = 0.6
 # Types that a search by time of occurrence merges; more there are only where types are generated.
 MOST_TYPES = 400
-
-StateFilter = Literal["", "trouble", "dead", "failed", "running", "ok"]
-
-
-class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for; what is empty or None does not matter."""
-
-    # Words that must all occur somewhere in the trace: ids, types, services, streams, values in payloads.
-    words: tuple[str, ...] = ()
-    # "trouble" is failed or dead.
-    state: StateFilter = ""
-    event_type: str = ""
-    service: str = ""
-    min_s: float | None = None
-    max_s: float | None = None
-    # Something of it happened in [start, end).
-    start: datetime | None = None
-    end: datetime | None = None
-    # Events without a correlation id, each alone, instead of traces.
-    uncorrelated: bool = False
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -109,6 +91,9 @@ class _Search:
     def run(self) -> Hits:
         """Walks back piece by piece until the page is full, the past ends or the work is enough."""
         here, size = self.start or END, max(200, 10 * self.limit)
+        if isinstance(self.walk, TroubleWalk):
+            # An event that tells of trouble is nearly always one of a trace that is looked for.
+            size = max(50, 2 * self.limit)
         while True:
             piece = self.walk.before(here, size)
             news = [
@@ -122,13 +107,16 @@ class _Search:
                     ids.setdefault(name, candidate.key)
             self.scanned += len(news)
             names = list(ids)
-            for first in range(0, len(names), 40):
-                some = names[first : first + 40]
+            first = 0
+            while first < len(names):
+                # As many as are missing, when most of them match; whole handfuls when few do.
+                some = names[first : first + (40 if first else min(40, self.limit - len(self.found) + 2))]
                 for found in self._load(some, ids):
                     if len(self.found) == self.limit:
                         return self._hits(self.found[-1].key, gave_up=False)
                     self.found.append(found)
-                if self._took_long() and first + 40 < len(names):
+                first += len(some)
+                if self._took_long() and first < len(names):
                     last = ids[some[-1]]
                     self.reached_at = next(candidate.at for candidate in news if candidate.key == last)
                     return self._hits(last, gave_up=True)
@@ -150,9 +138,12 @@ class _Search:
     def _load(self, names: list[str], keys: dict[str, Key]) -> Iterable[Found]:
         """Those of `names` that match and have their place in this page."""
         self.seen.update(names)
+        if self.query.slow and not isinstance(self.walk, SlowWalk):
+            slow = slow_among(names)
+            names = [name for name in names if name in slow]
         for name, loaded in self._loaded(names).items():
             trace = loaded.trace
-            if self._shown_before(name, loaded) or not matches(self.query, loaded):
+            if self._shown_before(name, loaded) or not matches(self.query, loaded, self.now):
                 continue
             event_id = name if self.query.uncorrelated else ""
             yield Found(trace, story_of(trace), keys[name], event_id)
@@ -173,9 +164,13 @@ class _Search:
         return key != END and key >= self.start
 
 
-def matches(query: TraceQuery, loaded: Loaded) -> bool:
-    """Whether the whole trace is what is looked for."""
+def matches(query: TraceQuery, loaded: Loaded, now: datetime) -> bool:
+    """Whether the whole trace is what is looked for; searchable attributes and slow hops are the walk's to check."""
     trace = loaded.trace
+    if not _has_types(query, loaded) or not set(query.services).issubset(trace.services):
+        return False
+    if query.absence and not lacks(query.absence, loaded.events, now):
+        return False
     if query.state == "trouble":
         if trace.state not in (State.DEAD, State.FAILED):
             return False
@@ -190,6 +185,26 @@ def matches(query: TraceQuery, loaded: Loaded) -> bool:
     if query.max_s is not None and trace.duration_s > query.max_s:
         return False
     return not query.words or _holds(query.words, loaded)
+
+
+def lacks(absence: Absence, events: Iterable[StoredEvent], now: datetime) -> bool:
+    """Whether an event of the one type was not followed by one of the other in time, and the time is over."""
+    within = timedelta(seconds=absence.within_s)
+    of = {
+        name: [e.occurred_at for e in events if e.event_type == name]
+        for name in (absence.present, absence.absent)
+    }
+    return any(
+        at + within < now and not any(at <= answer <= at + within for answer in of[absence.absent])
+        for at in of[absence.present]
+    )
+
+
+def _has_types(query: TraceQuery, loaded: Loaded) -> bool:
+    if not query.types and not query.without_types:
+        return True
+    types = {event.event_type for event in loaded.events}
+    return types.issuperset(query.types) and types.isdisjoint(query.without_types)
 
 
 def _holds(words: tuple[str, ...], loaded: Loaded) -> bool:
@@ -216,16 +231,24 @@ def _texts(loaded: Loaded) -> Iterable[str]:
 
 def _walk(query: TraceQuery) -> Walk | None:
     """The way back along which the fewest events have to be passed."""
+    if query.attributes:
+        return AttributeWalk(query.attributes, query.start, query.end)
+    if query.slow:
+        return SlowWalk(query.start, query.end)
     wanted = Wanted(
         word=_most_telling(query.words),
         service="" if query.event_type else query.service,
         uncorrelated=query.uncorrelated,
     )
-    if query.event_type:
-        return TypeWalk([query.event_type], _anywhere(wanted), query.start, query.end)
-    if query.state in ("trouble", "dead", "failed") and not query.uncorrelated:
-        bad = [name for name in _type_names() if is_bad_news(name)]
-        return TroubleWalk([*bad, receipts.FAILED], _anywhere(wanted), query.start, query.end)
+    if query.absence:
+        return TypeWalk([query.absence.present], Wanted(absence=query.absence), query.start, query.end)
+    event_type = query.event_type or next(iter(query.types), "")
+    by_trouble = query.state in ("trouble", "dead", "failed") and not query.uncorrelated
+    bad = [*(name for name in _type_names() if is_bad_news(name)), receipts.FAILED] if by_trouble else []
+    if by_trouble and not (event_type and queries.fewer_of([event_type], bad, query.start, query.end)):
+        return TroubleWalk(bad, _anywhere(wanted), query.start, query.end)
+    if event_type:
+        return TypeWalk([event_type], _anywhere(wanted), query.start, query.end)
     if query.start or query.end:
         names = _type_names()
         return TypeWalk(names, wanted, query.start, query.end) if names else None

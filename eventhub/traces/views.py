@@ -9,14 +9,19 @@ from django.urls import reverse
 
 from dlq.permissions import may_operate
 from eventhub.events import queries
+from eventhub.events.showing import Show, shown_to
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
-from eventhub.traces.asking import address, bar_of, trace_query
+from eventhub.traces import saved, tabs
+from eventhub.traces.asking import address, asked_of, bar_of, meant, trace_query
 from eventhub.traces.assemble import Trace
+from eventhub.traces.flow.figures import usual_hops
 from eventhub.traces.htmx import HtmxRequest
 from eventhub.traces.loading import MOST_AROUND, MOST_EVENTS, load_single, load_trace
+from eventhub.traces.models import Instance
 from eventhub.traces.pace import slow_steps
 from eventhub.traces.panel import Panel, panel_of
-from eventhub.traces.search import Found, Hits, TraceQuery, direct_hit, search
+from eventhub.traces.query import TraceQuery
+from eventhub.traces.search import Found, Hits, direct_hit, search
 from eventhub.traces.story import in_words, story_of
 from eventhub.traces.walks import Key
 from eventhub.traces.waterfall import miniature, waterfall
@@ -26,6 +31,8 @@ PAGE = 40
 EXCERPT = 240
 # Beyond this many "99+ new" says enough.
 MOST_NEW = 99
+# The tabs that draw a row an event.
+_LISTED = ("waterfall", "events")
 
 
 def trace_list(request: HtmxRequest) -> HttpResponse:
@@ -35,7 +42,9 @@ def trace_list(request: HtmxRequest) -> HttpResponse:
     hit = direct_hit(typed) if typed and "after" not in request.GET else None
     if hit and not request.htmx:
         return HttpResponseRedirect(_place_of(*hit))
-    query = trace_query(request.GET, now)
+    asked = asked_of(request.GET)
+    understood = meant(asked)
+    query = trace_query(request.GET, now, understood)
     before, since = _key(request.GET.get("after")), _key(request.GET.get("since"))
     if "count" in request.GET:
         news = search(query, now=now, limit=MOST_NEW + 1, newer_than=since)
@@ -46,6 +55,11 @@ def trace_list(request: HtmxRequest) -> HttpResponse:
         "bar": bar_of(request),
         "direct_url": _place_of(*hit) if hit else "",
         "direct": typed.strip(),
+        "problems": asked.problems,
+        "guessed": understood.attributes if understood is not asked else (),
+        "as_text_url": address(request, q=" ".join(f'text:"{word}"' for word in asked.words)),
+        "saved": saved.searches_of(request.user),
+        "here": saved.here(request.GET),
     }
     if before:
         return render(request, "traces/_rows.html", context)
@@ -66,16 +80,20 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
             return HttpResponseRedirect(_place_of(*hit))
         return render(request, "traces/missing.html", {"wanted": correlation_id, "what": "trace"}, status=404)
     trace = loaded.trace
-    panel = _panel(request, trace, now)
+    panel = _panel(request, trace)
     if request.htmx.target == "panel":
         return render(
             request,
             "traces/_panel.html",
             {"panel": panel, "trace": trace, "may_operate": may_operate(request.user)},
         )
-    tab = "events" if request.GET.get("tab") == "events" else "waterfall"
+    if (file := tabs.download(request, trace)) is not None:
+        return file
+    tab = tabs.chosen_tab(request)
     first = _number(request.GET.get("first"))
     story = story_of(trace)
+    usual = usual_hops()
+    shift = tabs.shift_of(request, trace)
     context = {
         "trace": trace,
         "may_operate": may_operate(request.user),
@@ -83,16 +101,23 @@ def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
         "in_words": in_words(trace, story),
         "panel": panel,
         "tab": tab,
-        "tabs": _tabs(request, tab, len(trace.steps)),
-        "waterfall": waterfall(trace, slow_steps(trace), first),
+        "tabs": tabs.tabs(request, tab, len(trace.steps)),
+        "waterfall": waterfall(trace, slow_steps(trace, usual), first, shift, usual)
+        if tab in _LISTED
+        else None,
+        "skew": tabs.skew_notes(trace, shift),
+        "is_raw_clock": request.GET.get("clock") == "raw",
         "most_events": MOST_EVENTS,
         "chosen_id": panel.step.event_id if panel else "",
         "events_read": len(loaded.events),
         "is_recent": not trace.truncated and (now - trace.recorded_at).total_seconds() < 900,
+        "instance": Instance.objects.filter(correlation_id=correlation_id).select_related("process").first(),
+        **tabs.contents(request, tab, trace, now),
     }
     if first:
         return render(request, "traces/_more_steps.html", context)
-    return render(request, "traces/detail.html", context)
+    part = request.htmx.target == "trace-main"
+    return render(request, "traces/_live.html" if part else "traces/detail.html", context)
 
 
 def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
@@ -112,7 +137,7 @@ def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
         or load_single(event, now).trace.steps[0]
     )
     context = {
-        "panel": panel_of(loaded.trace, step, stored, now),
+        "panel": panel_of(loaded.trace, step, stored, shown_to(request)),
         "trace": loaded.trace,
         "may_operate": may_operate(request.user),
         "has_trace": event.correlation_id is not None,
@@ -127,7 +152,7 @@ def _list_context(request: HtmxRequest, query: TraceQuery, hits: Hits) -> dict[s
     top = encode_cursor(*hits.found[0].key) if hits.found else ""
     next_url = address(request, after=encode_cursor(*hits.next_key)) if hits.next_key else ""
     return {
-        "rows": [_row(found) for found in hits.found],
+        "rows": [_row(found, shown_to(request)) for found in hits.found],
         "hits": hits,
         "next_url": next_url,
         "count_url": address(request, count="1", since=top),
@@ -146,11 +171,11 @@ def _list_context(request: HtmxRequest, query: TraceQuery, hits: Hits) -> dict[s
     }
 
 
-def _row(found: Found) -> dict[str, object]:
+def _row(found: Found, show: Show) -> dict[str, object]:
     trace = found.trace
     if found.event_id:
         event = trace.steps[0].event
-        excerpt = (event.data or "")[:EXCERPT] if event else ""
+        excerpt = (show(event).data or "")[:EXCERPT] if event else ""
         return {"url": reverse("event", args=[found.event_id]), "event": event, "excerpt": excerpt}
     return {
         "url": reverse("trace", args=[trace.correlation_id]),
@@ -161,34 +186,22 @@ def _row(found: Found) -> dict[str, object]:
     }
 
 
-def _panel(request: HtmxRequest, trace: Trace, now: datetime) -> Panel | None:
+def _panel(request: HtmxRequest, trace: Trace) -> Panel | None:
     wanted = request.GET.get("event", "").replace("\x00", "")
     step = trace.step_of(wanted) if wanted else None
     if step is None:
         return None
-    return panel_of(trace, step, queries.events_by_id(step.event_id), now)
+    return panel_of(trace, step, queries.events_by_id(step.event_id), shown_to(request))
 
 
 def _news(request: HtmxRequest, correlation_id: str) -> dict[str, object]:
     """What came since the page was drawn with `have` stored events."""
     have = _number(request.GET.get("have"))
-    return {"news": max(0, queries.count_of_correlation(correlation_id, have + 1_000) - have)}
-
-
-def _tabs(request: HtmxRequest, tab: str, steps: int) -> list[dict[str, object]]:
-    return [
-        {"url": _tab_url(request, ""), "label": "Waterfall", "current": tab == "waterfall", "count": None},
-        {"url": _tab_url(request, "events"), "label": "Events", "current": tab == "events", "count": steps},
-    ]
-
-
-def _tab_url(request: HtmxRequest, tab: str) -> str:
-    given = request.GET.copy()
-    for name in ("tab", "first", "have"):
-        given.pop(name, None)
-    if tab:
-        given["tab"] = tab
-    return f"{request.path}?{given.urlencode()}" if given else request.path
+    tab = request.GET.get("tab", "")
+    return {
+        "news": max(0, queries.count_of_correlation(correlation_id, have + 1_000) - have),
+        "tab": tab if tab == tabs.chosen_tab(request) else "",
+    }
 
 
 def _place_of(correlation_id: str | None, event_id: str | None) -> str:

@@ -14,6 +14,7 @@ from django.db import connection
 from dlq.models import DeadLetter
 from eventhub.events.queries import StoredEvent
 from eventhub.traces.assemble import Letter, Trace
+from eventhub.traces.query import Absence
 
 # The walk's order: (txid, position) or (microseconds since 1970, position).
 Key = tuple[int, int]
@@ -31,6 +32,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     service: str = ""
     # Only events without a correlation id, instead of only those with one.
     uncorrelated: bool = False
+    # Only events that were not followed by another type in time.
+    absence: Absence | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -76,6 +79,15 @@ def _check(wanted: Wanted) -> tuple[str, list[Any]]:
     if wanted.word:
         parts.append(f"strpos({_TEXT}, %s) > 0")
         values.append(wanted.word)
+    if wanted.absence:
+        # Index events_event_correlation, in the partitions of the time allowed.
+        parts.append(
+            """occurred_at < now() - make_interval(secs => %s) AND NOT EXISTS (
+                SELECT 1 FROM events_event AS answer WHERE answer.correlation_id = found.correlation_id
+                AND answer.event_type = %s AND answer.occurred_at >= found.occurred_at
+                AND answer.occurred_at <= found.occurred_at + make_interval(secs => %s))"""
+        )
+        values += [wanted.absence.within_s, wanted.absence.absent, wanted.absence.within_s]
     return f"({' AND '.join(parts)})", values
 
 
@@ -87,7 +99,7 @@ class LogWalk:
 
     def before(self, key: Key, size: int) -> list[Candidate]:
         """The events recorded before `key`."""
-        rows = _rows(
+        rows = select(
             f"""SELECT txid::text::bigint, position, recorded_at, correlation_id, event_id, {self._check}
                 FROM events_event WHERE (txid, position) < (%s::xid8, %s)
                 ORDER BY events_event.txid DESC, position DESC LIMIT %s""",  # noqa: S608 - our own conditions
@@ -102,7 +114,7 @@ class LogWalk:
     def passed(self, correlation_id: str, key: Key) -> bool:
         """Index events_event_correlation, until one is found."""
         return bool(
-            _rows(
+            select(
                 """SELECT 1 FROM (SELECT txid, position FROM events_event WHERE correlation_id = %s OFFSET 0) AS mine
                    WHERE (txid, position) >= (%s::xid8, %s) LIMIT 1""",
                 [correlation_id, str(key[0]), key[1]],
@@ -123,8 +135,8 @@ class TypeWalk:
 
     def before(self, key: Key, size: int) -> list[Candidate]:
         """The events of these types that occurred before `key`."""
-        at = min(_moment(key[0]), self._end)
-        rows = _rows(
+        at = min(moment_of(key[0]), self._end)
+        rows = select(
             f"""SELECT found.occurred_at, position, correlation_id, event_id, {self._check}
                 FROM unnest(%s::text[]) AS wanted(type) CROSS JOIN LATERAL (
                     SELECT * FROM events_event
@@ -132,15 +144,15 @@ class TypeWalk:
                         AND (occurred_at, position) < (%s, %s) AND occurred_at < %s
                     ORDER BY occurred_at DESC, position DESC LIMIT %s
                 ) AS found ORDER BY found.occurred_at DESC, position DESC LIMIT %s""",  # noqa: S608 - as above
-            [*self._values, self._types, self._start, at, _moment(key[0]), key[1], self._end, size, size],
+            [*self._values, self._types, self._start, at, moment_of(key[0]), key[1], self._end, size, size],
         )
-        return [Candidate((_micros(at), position), at, *rest) for at, position, *rest in rows]
+        return [Candidate((micros_of(at), position), at, *rest) for at, position, *rest in rows]
 
     def key_of(self, trace: Trace, events: Sequence[StoredEvent]) -> Key:
         """Its last event of these types within the range."""
         return max(
             (
-                (_micros(event.occurred_at), event.position)
+                (micros_of(event.occurred_at), event.position)
                 for event in events
                 if event.event_type in self._kinds and event.occurred_at < self._end
             ),
@@ -150,12 +162,12 @@ class TypeWalk:
     def passed(self, correlation_id: str, key: Key) -> bool:
         """Index events_event_correlation, until one is found."""
         return bool(
-            _rows(
+            select(
                 """SELECT 1 FROM (
                        SELECT event_type, occurred_at, position FROM events_event WHERE correlation_id = %s OFFSET 0
                    ) AS mine
                    WHERE event_type = ANY(%s) AND (occurred_at, position) >= (%s, %s) AND occurred_at < %s LIMIT 1""",
-                [correlation_id, self._types, _moment(key[0]), key[1], self._end],
+                [correlation_id, self._types, moment_of(key[0]), key[1], self._end],
             )
         )
 
@@ -180,7 +192,7 @@ class TroubleWalk:
 
     def _letters(self, key: Key, size: int) -> list[Candidate]:
         """Newest first by primary key, which is the order in which they were recorded."""
-        at = _moment(key[0])
+        at = moment_of(key[0])
         rows = (
             DeadLetter.objects.filter(
                 recorded_at__gte=self._start, recorded_at__lte=at, recorded_at__lt=self._end
@@ -190,19 +202,19 @@ class TroubleWalk:
         )
         return [
             Candidate(
-                (_micros(recorded_at), number),
+                (micros_of(recorded_at), number),
                 recorded_at,
                 correlation_id,
                 event_id or "",
                 bool(correlation_id),
             )
             for number, recorded_at, correlation_id, event_id in rows
-            if (_micros(recorded_at), number) < key
+            if (micros_of(recorded_at), number) < key
         ]
 
     def key_of(self, trace: Trace, events: Sequence[StoredEvent]) -> Key:
         """Its last bad news or dead letter."""
-        keys = [(_micros(letter.recorded_at), letter.id) for letter in self._within(trace.letters)]
+        keys = [(micros_of(letter.recorded_at), letter.id) for letter in self._within(trace.letters)]
         by_event = self._events.key_of(trace, events)
         return max([*keys, by_event] if by_event != END else keys, default=END)
 
@@ -214,15 +226,18 @@ class TroubleWalk:
         return self._events.passed(correlation_id, key)
 
 
-def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+def select(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a statement."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return list(cursor.fetchall())
 
 
-def _micros(at: datetime) -> int:
+def micros_of(at: datetime) -> int:
+    """Microseconds since 1970, as keys by time hold them."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _moment(micros: int) -> datetime:
+def moment_of(micros: int) -> datetime:
+    """The moment in a key; the end of keys is the end of time."""
     return min(_EPOCH + timedelta(microseconds=min(micros, 250_000_000_000_000_000)), _LATEST)

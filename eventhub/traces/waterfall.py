@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from eventhub.events.receipts import Receipt
+from eventhub.pages.formats import duration
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
+from eventhub.traces.flow.figures import Usual
 from eventhub.traces.scale import Scale, Stretch, Tick, scale_of
+from eventhub.traces.skew import drawn_at
 
 # Deeper ones are not moved further to the right.
 DEEPEST = 8
@@ -18,7 +21,7 @@ LANES_IN_ROW = 3
 # What the text beside a bar needs, in percent.
 ROOM = 18.0
 # Rows drawn at once; the page asks for the next ones.
-ROWS = 400
+ROWS = 160
 
 
 class Slowness(msgspec.Struct, frozen=True):
@@ -26,11 +29,13 @@ class Slowness(msgspec.Struct, frozen=True):
 
     factor: float
     usual_s: float
+    # What `usual_s` is: "p95" or "p50".
+    of: str = "p95"
 
     @property
     def words(self) -> str:
         """What a person reads beside the bar: ×6 of p95."""
-        return f"×{self.factor:,.0f} of p95"
+        return f"×{self.factor:,.0f} of {self.of}"
 
 
 class DeliveryBar(msgspec.Struct, frozen=True):
@@ -64,6 +69,8 @@ class Row(msgspec.Struct, frozen=True):
     # Where the text stands: "right" of the bar, "left" of it, or "inside".
     text_side: str
     text_at: float
+    # How long such hops usually take, in words; empty where nobody knows.
+    usual: str = ""
 
 
 class Waterfall(msgspec.Struct, frozen=True):
@@ -76,11 +83,26 @@ class Waterfall(msgspec.Struct, frozen=True):
     next_row: int | None
 
 
-def waterfall(trace: Trace, slow: Mapping[int, Slowness] | None = None, first: int = 0) -> Waterfall:
-    """The rows from `first` on, at most `ROWS`. `slow` maps steps (by index) to how slow they were."""
-    scale = scale_of(_moments(trace))
+def waterfall(
+    trace: Trace,
+    slow: Mapping[int, Slowness] | None = None,
+    first: int = 0,
+    shift: Mapping[str, float] | None = None,
+    usual: Mapping[tuple[str, str], Usual] | None = None,
+) -> Waterfall:
+    """The rows from `first` on, at most `ROWS`.
+
+    `slow` maps steps (by index) to how slow they were, `shift` services to by how many seconds they are drawn later,
+    `usual` hops between two event types to how long they usually take.
+    """
+    shift = shift or {}
+    scale = scale_of(_moments(trace, shift))
     rows = tuple(
-        _row(step, trace, scale, (slow or {}).get(step.index)) for step in trace.steps[first : first + ROWS]
+        msgspec.structs.replace(
+            _row(step, trace, scale, (slow or {}).get(step.index), shift),
+            usual=_usually(step, trace, usual or {}),
+        )
+        for step in trace.steps[first : first + ROWS]
     )
     following = first + ROWS
     return Waterfall(
@@ -90,6 +112,12 @@ def waterfall(trace: Trace, slow: Mapping[int, Slowness] | None = None, first: i
         total_rows=len(trace.steps),
         next_row=following if following < len(trace.steps) else None,
     )
+
+
+def _usually(step: Step, trace: Trace, usual: Mapping[tuple[str, str], Usual]) -> str:
+    cause = trace.steps[step.cause].event_type if step.cause is not None else ""
+    known = usual.get((cause, step.event_type))
+    return f"usually {duration(known.p50_s)} (p50), {duration(known.p95_s)} (p95)" if known else ""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -110,12 +138,12 @@ MOST_MARKS = 60
 
 def miniature(trace: Trace) -> tuple[Mark, ...]:
     """The trace as small bars in a lane a service; all numbers in percent of the picture."""
-    scale = scale_of(_moments(trace))
+    scale = scale_of(_moments(trace, {}))
     lanes = {service: number for number, service in enumerate(trace.services[:LANES])}
     height = 100 / max(3, min(LANES, len(trace.services)))
     marks = []
     for step in trace.steps[:MOST_MARKS]:
-        left, width, _ = _span(step, trace, scale)
+        left, width, _ = _span(step, trace, scale, {})
         left = min(left, 98.0)
         lane = lanes.get(step.service or "", LANES - 1 if trace.services else 0)
         top = min(lane * height, 100 - height)
@@ -132,8 +160,8 @@ def miniature(trace: Trace) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _moments(trace: Trace) -> Sequence[datetime]:
-    found = [step.at for step in trace.steps]
+def _moments(trace: Trace, shift: Mapping[str, float]) -> Sequence[datetime]:
+    found = [drawn_at(step, shift) for step in trace.steps]
     for step in trace.steps:
         for delivery in step.deliveries:
             found += _delivered(delivery)
@@ -145,17 +173,17 @@ def _delivered(delivery: Receipt) -> tuple[datetime, datetime]:
     return delivery.at - timedelta(seconds=delivery.duration_s or 0.0), delivery.at
 
 
-def _span(step: Step, trace: Trace, scale: Scale) -> tuple[float, float, float]:
+def _span(step: Step, trace: Trace, scale: Scale, shift: Mapping[str, float]) -> tuple[float, float, float]:
     """Left and width of the bar and the event's own place, in percent."""
-    point = scale.place(step.at) * 100
+    point = scale.place(drawn_at(step, shift)) * 100
     left = point
     if step.cause is not None:
-        left = min(point, scale.place(trace.steps[step.cause].at) * 100)
+        left = min(point, scale.place(drawn_at(trace.steps[step.cause], shift)) * 100)
     return left, max(point - left, THINNEST), point
 
 
-def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None) -> Row:
-    left, width, point = _span(step, trace, scale)
+def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None, shift: Mapping[str, float]) -> Row:
+    left, width, point = _span(step, trace, scale, shift)
     left = min(left, 100 - THINNEST)
     outcomes = last_attempts(step.deliveries)
     bars, lanes = _bars(step.deliveries, outcomes, scale)

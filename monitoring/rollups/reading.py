@@ -82,6 +82,46 @@ def totals(start: datetime, end: datetime) -> Totals:
     return _totals("", start, end).get(None, Totals())
 
 
+def chosen_totals(
+    start: datetime, end: datetime, *, event_type: str = "", service: str = "", origin_id: int | None = None
+) -> Totals:
+    """Sums over what is of one event type, service or source; of everything where none is named."""
+    where, values = _chosen(start, end, event_type, service, origin_id)
+    sql = f"""
+        SELECT sum({RECEIVED}), sum(size_bytes), sum(duplicates), sum(dead_letters), sum(handled), sum(failed)
+        FROM rollups_rollup WHERE {where}"""  # noqa: S608 - constants
+    (sums,) = _rows(sql, values)
+    return Totals(*(int(value or 0) for value in sums))
+
+
+def chosen_histogram(
+    which: Histogram,
+    start: datetime,
+    end: datetime,
+    *,
+    event_type: str = "",
+    service: str = "",
+    origin_id: int | None = None,
+) -> tuple[list[int], list[int]]:
+    """One histogram of the same choice."""
+    where, values = _chosen(start, end, event_type, service, origin_id)
+    sql = f"""
+        SELECT h.b, sum(h.c) FROM rollups_rollup, unnest({which}_buckets, {which}_counts) AS h(b, c)
+        WHERE {where} GROUP BY 1 ORDER BY 1"""  # noqa: S608 - constants
+    rows = _rows(sql, values)
+    return [bucket for bucket, _ in rows], [int(count) for _, count in rows]
+
+
+def _chosen(
+    start: datetime, end: datetime, event_type: str, service: str, origin_id: int | None
+) -> tuple[str, list[Any]]:
+    where, values = _where(start, end, origin_id)
+    for column, value in (("event_type", event_type), ("service", service)):
+        if value:
+            where, values = f"{where} AND {column} = %s", [*values, value]
+    return where, values
+
+
 def totals_by(group: Group, start: datetime, end: datetime) -> list[GroupTotals]:
     """Sums per event type, service or source, with percentiles of processing, the busiest first."""
     sums = _totals(group, start, end)

@@ -53,6 +53,7 @@ function clock(seconds, step) {
  * host     the element to fill (its height is the chart's)
  * options  series: [{label, colour ("--hue-3" or any CSS colour), fill?: true}], stack: true|false,
  *          format: value → text, onZoom(fromSeconds, toSeconds), onPick(seconds), marks: [seconds] drawn as red ticks,
+ *          sync: charts of one name share their crosshair,
  *          ceiling: () → the highest value the axis shows (what is above is cut off), empty: text shown without data
  * Returns {set(times, rows), configure(series), marks(list), destroy()}: times in Unix seconds, one row a series.
  */
@@ -83,7 +84,7 @@ export async function timeChart(host, options) {
         height: Math.max(host.clientHeight, 120),
         padding: [8, 18, 0, 0],
         legend: { show: false },
-        cursor: { y: false, points: { size: 6 }, drag: { x: Boolean(options.onZoom), y: false, setScale: false } },
+        cursor: { y: false, points: { size: 6 }, drag: { x: Boolean(options.onZoom), y: false, setScale: false }, ...(options.sync && { sync: { key: options.sync } }) },
         scales: { x: { time: true }, y: { range: (_, __, max) => [0, niceMax(Math.min(max, options.ceiling?.() ?? max))] } },
         axes: [
           { ...axis, size: 26, gap: 6, space: 72, grid: { show: false }, values: (_, splits, __, ___, step) => splits.map((at) => clock(at, step)) },

@@ -114,7 +114,7 @@ export async function eventsChart(host, strip, legend, first) {
     const end = recent.start + recent.failed.length;
     if (recent.start > data.until) return refresh();
     const from = data.first_until ?? (data.first_until = data.until);
-    slide(end);
+    slide(recent.until);
     let isNew = false;
     for (let second = Math.max(recent.start, from); second < end; second += 1) {
       const index = second - recent.start;
@@ -162,11 +162,12 @@ export async function eventsChart(host, strip, legend, first) {
     }
   }
 
+  // Over five whole seconds: the last two may still grow.
   function tellRates(recent) {
     const rates = new Map();
     for (const type of recent.types) {
       const name = counts.has(type.name) ? type.name : OTHER;
-      rates.set(name, (rates.get(name) ?? 0) + type.counts.slice(-5).reduce((sum, count) => sum + count, 0) / 5);
+      rates.set(name, (rates.get(name) ?? 0) + type.counts.slice(-7, -2).reduce((sum, count) => sum + count, 0) / 5);
     }
     for (const item of legend.querySelectorAll("[data-type]")) {
       const text = rate(rates.get(item.dataset.type) ?? 0);

@@ -4,12 +4,16 @@
 //   eventhub:snapshot  detail = the snapshot (monitoring/snapshot.py), while the page is live and in view
 //   eventhub:live      detail = {state: "live" | "paused" | "lost", since: Date}
 // Listens on `document` for `eventhub:pause` ({paused: true | false}). Paused, the page keeps what it shows; resumed, it
-// jumps to now. A hidden page is not drawn at all.
+// jumps to now. A hidden page is not drawn, and after a while it hangs up; it is back at once when it is looked at again.
+// Where no WebSocket can be opened (a proxy that lets none through), snapshots are asked for instead.
 
 const NOT_LOGGED_IN = 4401;
 const SILENT_AFTER_MS = 6000; // six snapshots missed: the connection is as good as gone
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15000;
+const POLL_AFTER = 3; // attempts in vain
+const POLL_EVERY_MS = 2000;
+const SLEEP_AFTER_MS = 30000;
 
 let socket = null;
 let state = "";
@@ -18,6 +22,8 @@ let newest = null;
 let attempts = 0;
 let retry = 0;
 let watchdog = 0;
+let polling = 0;
+let falling = 0;
 
 export const liveState = () => state;
 export const latestSnapshot = () => newest;
@@ -47,6 +53,29 @@ function draw() {
   if (newest && !paused && !document.hidden) document.dispatchEvent(new CustomEvent("eventhub:snapshot", { detail: newest }));
 }
 
+function take(snapshot) {
+  newest = snapshot;
+  if (!paused) tell("live");
+  draw();
+}
+
+async function poll() {
+  polling = setTimeout(poll, POLL_EVERY_MS);
+  if (document.hidden || paused) return;
+  try {
+    const answer = await fetch("/live/snapshot", { headers: { Accept: "application/json" } });
+    if (answer.redirected || answer.status === 401) location.reload();
+    else if (answer.ok && polling) take(await answer.json());
+  } catch {
+    tell("lost");
+  }
+}
+
+function stopPolling() {
+  clearTimeout(polling);
+  polling = 0;
+}
+
 function connect() {
   clearTimeout(retry);
   const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -56,10 +85,9 @@ function connect() {
   opened.addEventListener("message", (event) => {
     if (socket !== opened) return;
     attempts = 0;
+    stopPolling();
     expectMessage(opened);
-    newest = JSON.parse(event.data);
-    if (!paused) tell("live");
-    draw();
+    take(JSON.parse(event.data));
   });
   opened.addEventListener("close", (event) => {
     if (socket === opened) lost(event.code);
@@ -83,7 +111,8 @@ function lost(code) {
     location.reload(); // the session has ended: the server asks for the login
     return;
   }
-  if (!paused) tell("lost");
+  if (!paused && !polling) tell("lost");
+  if (attempts >= POLL_AFTER && !polling) poll();
   const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempts++);
   retry = setTimeout(connect, longest * (0.5 + Math.random() / 2)); // spread, so that not all pages come back at once
 }
@@ -94,18 +123,28 @@ function reconnectNow() {
   connect();
 }
 
+function sleep() {
+  const open = socket;
+  socket = null;
+  clearTimeout(watchdog);
+  clearTimeout(retry);
+  open?.close();
+}
+
 document.addEventListener("eventhub:pause", (event) => (event.detail?.paused ?? true ? pause() : resume()));
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
+  clearTimeout(falling);
+  if (document.hidden) {
+    falling = setTimeout(sleep, SLEEP_AFTER_MS);
+    return;
+  }
   if (socket) draw();
   else reconnectNow();
 });
 addEventListener("online", reconnectNow);
 addEventListener("pagehide", () => {
-  const open = socket;
-  socket = null;
-  clearTimeout(watchdog);
-  open?.close();
+  sleep();
+  stopPolling();
 });
 addEventListener("pageshow", (event) => event.persisted && reconnectNow());
 

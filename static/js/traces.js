@@ -31,6 +31,28 @@ document.addEventListener("keydown", (event) => {
   location.href = hit.href;
 }, true);
 
+// What the word that is being typed may become.
+const field = document.querySelector("[data-filters] input[type=search]");
+const offers = document.getElementById("completions");
+if (field && offers) {
+  field.setAttribute("list", offers.id);
+  let asked = "";
+  field.addEventListener("input", async () => {
+    const before = field.value.slice(0, field.value.lastIndexOf(" ") + 1);
+    const word = field.value.slice(before.length);
+    if (!word || word === asked) return;
+    asked = word;
+    try {
+      const answer = await fetch(`/searches/complete?${new URLSearchParams({ word })}`, { headers: { Accept: "application/json" } });
+      if (!answer.ok || word !== asked) return;
+      const { suggestions } = await answer.json();
+      offers.replaceChildren(...suggestions.map(({ text, hint }) => new Option(hint, before + text)));
+    } catch {
+      // Completion is a help; without it one types on.
+    }
+  });
+}
+
 // -- one trace: the chosen event --------------------------------------------------------------------------
 
 const view = document.querySelector("[data-trace-view]");
@@ -85,11 +107,6 @@ if (view) {
     if (event.detail.target.id !== "panel") return;
     view.classList.toggle("has-panel", Boolean(document.getElementById("panel").firstElementChild));
     document.querySelector(".panel-body")?.scrollTo(0, 0);
-  });
-  document.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-news]")) return;
-    event.preventDefault();
-    location.reload();
   });
 }
 

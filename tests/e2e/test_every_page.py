@@ -20,6 +20,9 @@ PAGES = (
     "/projections/",
     "/sagas/",
     "/event-types/",
+    "/map/",
+    "/processes/",
+    "/processes/mined/order.placed/",
     "/admin/",
 )
 # A page one step further in: the list to start from, and what its links look like.
@@ -31,6 +34,7 @@ DETAILS = {
     "stream": ("/streams/", r"^/streams/[^/?]+/$"),
     "saga": ("/sagas/", r"^/sagas/\d+/$"),
     "event type": ("/event-types/", r"^/event-types/[^/?]+/$"),
+    "process": ("/processes/", r"^/processes/\d+/$"),
 }
 WINDOWS = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")]
 

@@ -1,14 +1,15 @@
 """A handler that fails on everything is stopped, probed, and goes on when it works again."""
 
+import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from eventhub.access.audit import Actor
-from eventhub.handlers import Breaker, Retry, control, figures, sweeping
+from eventhub.handlers import Breaker, Retry, control, figures, sweeping, turns
 from eventhub.handlers.breaker import Circuit
-from eventhub.handlers.models import Handler
+from eventhub.handlers.models import Delivery, Handler
 from tests.handlers.conftest import placed
 
 OLGA = Actor("olga")
@@ -92,3 +93,42 @@ def test_some_failures_among_successes_stop_nothing(hub, handles):
     hub.run("ship")
     assert hub.handler("ship").circuit == Circuit.CLOSED
     assert set(hub.states("ship")) == {"done", "dead"}
+
+
+def test_a_large_batch_is_not_failed_to_its_end(hub, handles):
+    @handles("order.placed", breaker=Breaker(after=4))
+    def ship(event):
+        raise ConnectionRefusedError("nobody answers")
+
+    hub.take(*[placed(n) for n in range(40)])
+    hub.run("ship")
+    assert hub.handler("ship").circuit == Circuit.OPEN
+    assert len(hub.outcomes("ship")) == 4
+    assert Delivery.objects.filter(attempts=0, lease_until=None).count() == 36  # free for the next
+
+
+def test_a_stopped_handler_goes_on_by_itself_when_a_probe_succeeds(hub, handles, effects):
+    """Nobody does anything: the sweep wakes a worker for the probe, and the workers go on."""
+    down = [True]
+
+    @handles(
+        "order.placed", retry=Retry(max_attempts=9, base=0.2, cap=0.2), breaker=Breaker(after=3, probe_s=0.3)
+    )
+    def ship(event):
+        if down[0]:
+            raise ConnectionRefusedError("nobody answers")
+        effects.add(event)
+
+    hub.take(*[placed(n) for n in range(30)])
+    turns.take_turns()
+    assert hub.handler("ship").circuit == Circuit.OPEN
+    assert not effects.all()
+    down[0] = False
+    deadline = time.monotonic() + 20
+    while len(effects.all()) < 30 and time.monotonic() < deadline:
+        if sweeping.sweep():
+            turns.take_turns()
+        time.sleep(0.05)
+    assert sorted(effects.all()) == sorted(f"evt-{n}" for n in range(30))
+    assert set(hub.states("ship")) == {"done"}
+    assert hub.handler("ship").circuit == Circuit.CLOSED

@@ -1,5 +1,6 @@
 """The pages of handlers: what they say, and what can be done there."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -84,7 +85,8 @@ def test_switched_off_it_gets_no_new_events(browser, ship):
     browser.post("/handlers/ship/disable", headers=HTMX)
     ship.take(placed(4))
     assert not Delivery.objects.filter(event_id="evt-4").exists()
-    browser.post("/handlers/ship/enable", headers=HTMX)
+    assert "/handlers/ship/enable?from=list" in browser.get("/handlers/").content.decode()
+    browser.post("/handlers/ship/enable?from=list", headers=HTMX)
     ship.take(placed(5))
     assert Delivery.objects.filter(event_id="evt-5").exists()
 
@@ -100,6 +102,7 @@ def test_a_stopped_handler_says_of_what_and_can_be_tried_now(browser, hub, handl
     assert "stopped" in page
     assert "nobody answers" in page
     assert "Try now" in page
+    assert "/handlers/bill/try-again?from=list" in browser.get("/handlers/").content.decode()
     browser.post("/handlers/bill/try-again", headers=HTMX)
     assert Handler.objects.get(name="bill").probe_at <= timezone.now()
 
@@ -121,6 +124,12 @@ def test_a_replay_is_looked_at_before_it_is_begun(browser, ship):
         "/handlers/ship/replay", {"dry_run": "1", "which": "dead"}, headers=HTMX
     ).content.decode()
     assert "<b>3</b> events fit" in plan
+    assert "<b>1</b> processed" in plan
+    assert "<b>1</b> dead letter" in plan
+    assert "<b>1</b> waiting already" in plan
+    # Which they are: each example with what became of it.
+    states = re.findall(r"/events/(evt-\d)/.*?(processed|dead letter|waiting|never delivered)<", plan)
+    assert states == [("evt-1", "processed"), ("evt-2", "dead letter"), ("evt-3", "waiting")]
     assert "hx-post" in plan
     begun = browser.post("/handlers/ship/replay", {"which": "dead"}, headers=HTMX)
     assert begun.status_code == 200

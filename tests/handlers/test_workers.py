@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from dlq.models import DeadLetter
 from eventhub.handlers import Retry, claiming, pruning, registry, running, sweeping, waking
+from eventhub.handlers.due import Due
 from eventhub.handlers.models import Attempt, Delivery, Handler
 from eventhub.handlers.slots import slot
 from tests.handlers.conftest import START, placed
@@ -223,9 +224,9 @@ def test_the_sweep_finds_what_nobody_was_told_of(hub, handles, monkeypatch):
 
     hub.take(*[placed(n) for n in range(3)])
     told = []
-    monkeypatch.setattr(waking, "send", lambda subscription, workers: told.append(subscription.name) or True)
+    monkeypatch.setattr(waking, "wake", told.append)
     assert sweeping.sweep() == {"ship": 1}
-    assert told == ["ship"]
+    assert told == [1]
     # Nobody takes them, for minutes: tasks for workers that are not there must not pile up.
     later = timezone.now() + timedelta(minutes=5)
     swept = [sweeping.sweep(later + timedelta(seconds=second)) for second in range(60)]
@@ -291,9 +292,9 @@ def test_as_many_workers_are_woken_as_the_work_is_worth_less_those_at_work(handl
     handles("order.placed", name="few", concurrency=2)(lambda event: None)
     many, few = registry.subscriptions()["many"], registry.subscriptions()["few"]
 
-    def missing(subscription, free, in_hand):
-        return sweeping.workers_missing(subscription, sweeping.Due("", free, START, in_hand))
+    def missing(subscription, free, workers):
+        return sweeping.workers_missing(subscription, Due("", 1, free, START, range(workers)))
 
     assert [missing(many, free, 0) for free in (1, 500, 501, 10_000)] == [1, 1, 2, 8]
-    assert [missing(many, 10_000, in_hand) for in_hand in (1, 50, 51, 1_000)] == [7, 7, 6, 1]
-    assert [missing(few, 10_000, in_hand) for in_hand in (0, 50, 100)] == [2, 1, 1]
+    assert [missing(many, 10_000, workers) for workers in (1, 7, 8, 9)] == [7, 1, 0, 0]
+    assert [missing(few, 10_000, workers) for workers in (0, 1, 2)] == [2, 1, 0]

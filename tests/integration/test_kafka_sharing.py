@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from confluent_kafka import Producer
+from django.db import connection
 
 from eventhub.brokers.adapter import BrokerError
 from eventhub.brokers.models import State
@@ -134,6 +135,24 @@ def loops(transactional_db):
         loop.stop()
     for loop in started:
         assert loop.join(30)
+
+
+def test_of_batches_after_one_that_was_not_stored_none_is_acknowledged(shop, loops, settings):
+    settings.INGEST_BATCH_SIZE = 10
+    shop.make()
+    shop.put(*(event(number) for number in range(60)))
+    source = shop.source()
+    source.save()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE events_event ADD CONSTRAINT refuse CHECK (event_id <> 'e-5') NOT VALID")
+    loop = loops(source, "w1")
+    wait_until(lambda: loop.restarts >= 2)
+    assert "refuse" in loop.last_error
+    assert shop.committed()[0] <= 0
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE events_event DROP CONSTRAINT refuse")
+    wait_until(lambda: shop.committed() == [60])
+    assert Event.objects.count() == 60
 
 
 def test_workers_that_come_and_go_lose_and_double_nothing(shop, loops):

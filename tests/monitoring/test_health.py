@@ -99,3 +99,9 @@ def test_a_stopped_handler_is_named_and_leads_to_its_page():
     (finding,) = judge_health(facts(stopped_handlers=[("ship", "/handlers/ship/")])).findings
     assert (finding.text, finding.href) == ("ship is stopped: everything it gets fails", "/handlers/ship/")
     assert finding.level == "broken"
+
+
+def test_stuck_instances_are_counted_and_lead_to_their_list():
+    (finding,) = judge_health(facts(stuck_processes=[("Orders", 3, "/processes/1/?state=stuck")])).findings
+    assert (finding.level, finding.text) == ("broken", "3 instances of Orders are stuck")
+    assert finding.href == "/processes/1/?state=stuck"

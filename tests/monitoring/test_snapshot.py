@@ -36,10 +36,19 @@ def test_throughput_is_smoothed_over_the_last_whole_seconds(counted):
 
 def test_the_last_seconds_are_told_in_full_by_type(counted):
     counted(NOON + timedelta(seconds=3), received=4, failed=2, dead_letters=1)
+    counted(NOON + timedelta(seconds=5), received=7)
     recent = snapshot.take(NOW).recent
     assert recent.start == int(NOON.timestamp()) - 11
-    assert [(one.name, one.counts[-1], len(one.counts)) for one in recent.types] == [("order.placed", 4, 15)]
-    assert (recent.failed[-1], recent.dead_letters[-1]) == (2, 1)
+    assert [(one.name, one.counts[-1], len(one.counts)) for one in recent.types] == [("order.placed", 7, 17)]
+    assert [one.counts[-3] for one in recent.types] == [4]
+    assert (recent.failed[-3], recent.dead_letters[-3]) == (2, 1)
+
+
+def test_the_second_that_runs_is_told_as_far_as_it_went(counted):
+    counted(NOON + timedelta(seconds=5), received=7)
+    recent = snapshot.take(NOW).recent
+    assert recent.until == NOW.timestamp()
+    assert [one.counts[-1] for one in recent.types] == [7]
 
 
 def test_errors_and_processing_times_are_of_the_last_minute(counted):
@@ -106,7 +115,7 @@ def test_a_worker_that_went_silent_does_not_run_a_source(shop, heartbeat):
 def test_yesterday_is_asked_once_a_minute(counted, django_assert_num_queries):
     counted(NOON - timedelta(days=1, minutes=2), received=300)
     assert snapshot.take(NOW).yesterday.per_s == 1.0
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         snapshot.take(NOW + timedelta(seconds=20))
 
 
@@ -116,7 +125,7 @@ def test_many_sources_and_types_cost_no_more_queries(counted, heartbeat, django_
         heartbeat(source, NOW)
         counted(NOON, f"type.{n}", received=1, origin_id=source.pk)
     snapshot.take(NOW)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         assert len(snapshot.take(NOW).sources) == 12
 
 

@@ -76,10 +76,15 @@ def test_the_rail_lists_what_the_visitor_may_see() -> None:
         "Traces",
         "Dead letters",
         "Sources",
+        "Figures",
+        "Lag",
         "Handlers",
+        "Catalogue",
+        "Flow map",
+        "Processes",
         "Streams",
         "Sagas",
-        "Event types",
+        "Alerts",
     ]
     current = [
         entry.page.label

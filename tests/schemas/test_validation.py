@@ -1,9 +1,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from eventhub.events.envelope import Event
-from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
+from eventhub.schemas.models import EventType, SchemaSettings, SchemaStatus, SchemaVersion, ValidationMode
 from eventhub.schemas.validation import Validators, compile_schema
 
 pytestmark = pytest.mark.django_db
@@ -51,12 +52,41 @@ def test_only_active_schemas_of_the_same_version_are_checked():
     assert check("{}") is None
 
 
+def test_an_event_without_a_version_is_checked_against_the_default_version():
+    declare()
+    assert check("{}", version=None) is None
+    EventType.objects.update(default_version="1")
+    assert check("{}", version=None) is not None
+
+
+def test_a_type_that_says_nothing_is_checked_as_the_settings_say():
+    declare(ValidationMode.DEFAULT)
+    assert not check("{}").is_enforced
+    SchemaSettings.objects.create(pk=1, validation=ValidationMode.ENFORCE)
+    assert check("{}").is_enforced
+    SchemaSettings.objects.update(validation=ValidationMode.OFF)
+    assert check("{}") is None
+
+
+def test_the_schema_of_a_version_that_was_active_cannot_be_changed():
+    row = declare()
+    row.schema = {"type": "object"}
+    with pytest.raises(ValidationError, match="Make a new version"):
+        row.save()
+
+
+def test_versions_are_numbered_in_their_order():
+    row = declare()
+    other = SchemaVersion.objects.create(event_type=row.event_type, version="2026-11", schema={})
+    assert (row.number, other.number) == (1, 2)
+
+
 def test_a_changed_schema_is_seen_after_a_few_seconds(monkeypatch):
     monkeypatch.setattr("eventhub.schemas.validation.LOOK_FOR_CHANGES_EVERY_S", 0)
     validators = Validators()
     row = declare()
     assert check("{}", validators=validators) is not None
-    row.schema = {"type": "object"}
+    row.status = SchemaStatus.RETIRED
     row.save()
     assert check("{}", validators=validators) is None
 

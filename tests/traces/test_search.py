@@ -173,5 +173,5 @@ def test_an_id_in_full_is_a_direct_hit(shop):
 
 def test_the_number_of_queries_does_not_grow_with_the_number_of_traces(shop, django_assert_max_num_queries):
     store(*(one for number in range(10, 45) for one in order(number)))
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         assert len(ids(TraceQuery(), limit=40)) == 40

@@ -12,7 +12,7 @@ from eventhub.brokers.adapter import BrokerError, Lag, Place
 from eventhub.brokers.config import KafkaConfig, read_config
 from eventhub.brokers.kafka.cluster import Cluster
 from eventhub.brokers.kafka.group import Member
-from eventhub.brokers.kafka.lag import lags
+from eventhub.brokers.kafka.lag import everything, lags
 from eventhub.brokers.kafka.publishing import Publisher
 from eventhub.brokers.kafka.spans import SpanReader, newest
 from eventhub.events.message import Message, OutgoingMessage
@@ -73,6 +73,15 @@ class Kafka:
     def lag(self) -> list[Lag]:
         """For each partition: this group, then every other group that has read some of it; see Adapter.lag."""
         return lags(self._ask(), self._config, self._source.name, self._group)
+
+    @property
+    def broker(self) -> str:
+        """See WatchesAll."""
+        return ",".join(sorted(part.strip() for part in self._config.bootstrap_servers.split(",")))
+
+    def everything(self) -> list[Lag]:
+        """Every group of the cluster, in each partition that it reads; see WatchesAll."""
+        return everything(self._ask(), self._config, self._source.name, self._group)
 
     def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
         """The newest of each partition, read outside of any group; see Adapter.peek."""

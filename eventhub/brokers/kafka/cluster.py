@@ -52,6 +52,13 @@ class Topics(msgspec.Struct, frozen=True):
         return [(topic, number) for topic, numbers in self.partitions.items() for number in numbers]
 
 
+class Member(msgspec.Struct, frozen=True):
+    """One reader of a consumer group: its client and host in a word, and the partitions that it holds."""
+
+    name: str
+    places: frozenset[Partition]
+
+
 class Cluster:
     """One client for questions. Each is answered within seconds or raises BrokerError."""
 
@@ -105,11 +112,14 @@ class Cluster:
         return sorted(group.group_id for group in answer.valid)
 
     def committed(
-        self, groups: Iterable[str], places: Sequence[Partition]
+        self, groups: Iterable[str], places: Sequence[Partition] | None
     ) -> tuple[dict[str, dict[Partition, int]], dict[str, KafkaError]]:
-        """By group, the offsets that it committed in `places`, and where none can be told, why."""
+        """By group, the offsets that it committed in `places` (None: wherever), and where none can be told, why.
+
+        All groups are asked about at once: the client sends one request for each, and waits for none before the next.
+        """
         self._ask_anew()
-        partitions = [TopicPartition(topic, partition) for topic, partition in places]
+        partitions = None if places is None else [TopicPartition(*place) for place in places]
         futures: dict[str, Future[Any]] = {}
         for group in groups:
             request = ConsumerGroupTopicPartitions(group, partitions)
@@ -126,6 +136,24 @@ class Cluster:
                     if one.offset >= 0 and one.error is None
                 }
         return found, unknown
+
+    def members(self, groups: Sequence[str]) -> dict[str, list[Member]]:
+        """By group, who is in it; one request a coordinator. A group that may not be seen is left out."""
+        if not groups:
+            return {}
+        self._ask_anew()
+        futures = self._admin.describe_consumer_groups(list(groups), request_timeout=TIMEOUT_S)
+        return {
+            group: [
+                Member(
+                    f"{one.client_id} {one.host}".strip(),
+                    frozenset((place.topic, place.partition) for place in one.assignment.topic_partitions),
+                )
+                for one in answer.members
+            ]
+            for group, (answer, error) in self._each(futures).items()
+            if error is None
+        }
 
     def _list_topics(self) -> dict[str, list[int]]:
         """All topics but Kafka's own."""

@@ -99,6 +99,7 @@ class SpanReader:
         self._trouble = Trouble(config.bootstrap_servers)
         self._reading = Reading(source, skip_tombstones=config.tombstones == "skip")
         self._ends = {(span.topic, span.partition): span.end for span in spans if span.length}
+        self._untouched = set(self._ends)
         self._consumer: Any = make(
             Consumer,
             {
@@ -119,6 +120,11 @@ class SpanReader:
         """Whether every span was read to its end."""
         return not self._ends
 
+    @property
+    def empty(self) -> set[Partition]:
+        """The partitions that were read to the end of their span, and no message was there."""
+        return self._untouched - self._ends.keys()
+
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
         """Up to `max_messages` more; waits at most `timeout_s` for the first. Raises BrokerError."""
         messages: list[Message] = []
@@ -138,9 +144,12 @@ class SpanReader:
                     for m in taken.messages
                     if int(m.offset) < self._ends.get((m.topic, m.partition or 0), 0)
                 ]
+                self._untouched -= {(m.topic, m.partition or 0) for m in messages}
                 for place, offset in taken.seen.items():
                     if offset >= self._ends.get(place, 0):
                         self.finish(place)
+                    else:
+                        self._untouched.discard(place)  # a tombstone that is skipped is a message, too
                 for raw in taken.others:
                     self._note_other(raw, raw.error())
         except KafkaException as error:
@@ -170,9 +179,13 @@ class SpanReader:
 
 def first_times(
     config: KafkaConfig, source: str, group: str, spans: Sequence[Span], timeout_s: float
-) -> dict[Partition, datetime]:
-    """When the first message of each span was published, for as many as can be told in time."""
-    times: dict[Partition, datetime] = {}
+) -> dict[Partition, datetime | None]:
+    """When the first message of each span was published, for as many as can be told in time.
+
+    None where the span was read to its end and holds none: the marks of transactions and what compaction took away
+    have offsets, and nobody waits for them.
+    """
+    times: dict[Partition, datetime | None] = {}
     reader = SpanReader(config, source, group, spans, **SIPS)
     deadline = monotonic() + timeout_s
     try:
@@ -182,6 +195,7 @@ def first_times(
                 if message.timestamp and place not in times:
                     times[place] = message.timestamp
                 reader.finish(place)
+            times |= dict.fromkeys(reader.empty)
     finally:
         reader.close()
     return times

@@ -85,6 +85,15 @@ class RabbitMQ:
         """What waits in the source's queue; with the management API, in all queues of its exchange; see Adapter.lag."""
         return asking.lag_of(self._tap)
 
+    @property
+    def broker(self) -> str:
+        """See WatchesAll."""
+        return self._tap.broker
+
+    def everything(self) -> list[Lag]:
+        """Every queue of the virtual host; without the management API only the source's own. See WatchesAll."""
+        return asking.everything(self._tap)
+
     def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
         """What is in the queue, else what the exchange sends meanwhile; see Adapter.peek."""
         found = asking.peek(self._tap, max_messages, timeout_s)

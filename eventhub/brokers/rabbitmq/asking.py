@@ -45,6 +45,13 @@ def lag_of(tap: Tap) -> list[Lag]:
     return list(lags.values())
 
 
+def everything(tap: Tap) -> list[Lag]:
+    """What waits in every queue of the virtual host; AMQP alone tells of the tap's own. Raises BrokerError."""
+    if not tap.config.management_url:
+        return lag_of(tap)
+    return Management(tap.config).all_queues(datetime.now(UTC))
+
+
 def place_of(tap: Tap, exchange: str, key: str) -> Place:
     """What is there where a message for this exchange and routing key would go. Raises BrokerError."""
     with tap.connected("asking") as connection:

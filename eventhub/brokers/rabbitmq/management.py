@@ -32,8 +32,10 @@ class Queue(msgspec.Struct, frozen=True):
     # Seconds since 1970, from the timestamps that publishers gave; empty text without one.
     head_message_timestamp: int | str | None = None
     message_stats: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
+    effective_policy_definition: dict[str, Any] | list[Any] | None = None
 
-    def lag(self, topic: str, now: datetime) -> Lag:
+    def lag(self, topic: str, now: datetime, members: tuple[str, ...] = ()) -> Lag:
         """What waits in it, for the readers of `topic`."""
         head = self.head_message_timestamp
         since = instant(head) if isinstance(head, int) else None
@@ -46,11 +48,37 @@ class Queue(msgspec.Struct, frozen=True):
             consumers=self.consumers,
             in_per_s=self._rate("publish"),
             out_per_s=self._rate("ack"),
+            capacity=self._capacity(),
+            members=members,
+            why_unknown="" if self.messages_ready is not None else "RabbitMQ has no figures of it yet.",
         )
+
+    def _capacity(self) -> int | None:
+        """How many messages it holds at most, by its own arguments or by a policy; the lower one counts."""
+        policy = self.effective_policy_definition
+        limits = (
+            self.arguments.get("x-max-length"),
+            policy.get("max-length") if isinstance(policy, dict) else None,
+        )
+        return min((limit for limit in limits if isinstance(limit, int)), default=None)
 
     def _rate(self, of: str) -> float | None:
         rate = self.message_stats.get(f"{of}_details", {}).get("rate")
         return float(rate) if isinstance(rate, int | float) else None
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """Who reads a queue."""
+
+    queue: dict[str, Any]
+    channel_details: dict[str, Any] | list[Any] = {}
+    consumer_tag: str = ""
+
+    @property
+    def name(self) -> str:
+        """The connection's name where the client gave it one, and where it comes from."""
+        details = self.channel_details if isinstance(self.channel_details, dict) else {}
+        return str(details.get("connection_name") or self.consumer_tag)
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -97,13 +125,24 @@ class Management:
         found = self._get(f"exchanges/{self._vhost}/{quote(exchange, safe='')}/bindings/source")
         return msgspec.convert(found, list[Binding])
 
+    def all_queues(self, now: datetime) -> list[Lag]:
+        """What waits in each queue of the virtual host, with who reads it; two requests."""
+        readers: dict[str, list[str]] = {}
+        for consumer in msgspec.convert(self._get(f"consumers/{self._vhost}"), list[Consumer]):
+            readers.setdefault(str(consumer.queue.get("name", "")), []).append(consumer.name)
+        return [
+            queue.lag(queue.name, now, tuple(sorted(readers.get(queue.name, ())))) for queue in self._queues()
+        ]
+
+    def _queues(self) -> list[Queue]:
+        found = self._get(f"queues/{self._vhost}?columns={','.join(Queue.__struct_fields__)}")
+        return msgspec.convert(found, list[Queue])
+
     def queues_bound_to(self, exchange: str) -> list[Queue]:
         """The queues that an exchange sends to, by their names. One that goes away meanwhile is left out."""
         names = {found.destination for found in self.bindings(exchange) if found.destination_type == "queue"}
-        found = self._get(f"queues/{self._vhost}?columns={','.join(Queue.__struct_fields__)}")
         return sorted(
-            (queue for queue in msgspec.convert(found, list[Queue]) if queue.name in names),
-            key=lambda queue: queue.name,
+            (queue for queue in self._queues() if queue.name in names), key=lambda queue: queue.name
         )
 
     def _get(self, path: str) -> Any:

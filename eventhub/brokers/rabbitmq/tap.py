@@ -30,6 +30,12 @@ class Tap:
         self.is_stream = self.config.queue_type == "stream"
         self._consumer = consumer
 
+    @property
+    def broker(self) -> str:
+        """What the broker is called: its addresses and the virtual host."""
+        servers = connections.addresses(self.config)
+        return ",".join(map(connections.where, servers)) + f"/{servers[0].virtual_host.strip('/')}"
+
     def connect(self, doing: str) -> Any:
         """A connection of py-amqp; `doing` says in a word what for. Raises BrokerError."""
         name = f"EventHub: {self.source.name}, {doing} ({self._consumer})"

@@ -129,11 +129,37 @@ class Sqs:
             try:
                 lags.append(self._lag_of(topic, self._attributes(named)))
             except Unusable as error:
-                lags.append(Lag(topic, "", None))
+                lags.append(Lag(topic, "", None, why_unknown=str(error)))
                 trouble.append(error)
         if len(trouble) == len(lags):
             raise trouble[0]
         return lags
+
+    @property
+    def broker(self) -> str:
+        """See WatchesAll."""
+        meta = self._account.client.meta
+        return f"{meta.endpoint_url} {meta.region_name}".strip()
+
+    def everything(self) -> list[Lag]:
+        """Every queue of the account and region; without the right to list them, the source's. See WatchesAll."""
+        topics = {named: topic for topic, named in self._topics.items()}
+        try:
+            with self._account.errors():
+                pages = self._account.client.get_paginator("list_queues").paginate(
+                    PaginationConfig={"PageSize": 1000}
+                )
+                urls = [url for page in pages for url in page.get("QueueUrls", [])]
+        except Unusable:
+            return self.lag()
+        own = {self._account.url_of(named): topics[named] for named in topics}
+        return list(self._pool.map(lambda url: self._told(own.get(url, name_of(url)), url), urls))
+
+    def _told(self, topic: str, queue: str) -> Lag:
+        try:
+            return self._lag_of(topic, self._attributes(queue))
+        except Unusable as error:
+            return Lag(topic, "", None, why_unknown=str(error))
 
     def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
         """Some that SQS hands out, given back at once; see Adapter.peek and `COST_OF_PEEKING`."""
@@ -250,6 +276,7 @@ class Sqs:
             group="",
             messages=None if visible is None else visible + (delayed or 0),
             pending=hidden,
+            delayed=delayed,
             oldest_age=max(datetime.now(UTC) - oldest, timedelta()) if oldest else age,
         )
 

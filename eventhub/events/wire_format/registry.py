@@ -4,7 +4,9 @@ The HTTP API is Confluent's (https://docs.confluent.io/platform/current/schema-r
 Apicurio, Karapace and Redpanda speak too.
 """
 
+from collections.abc import Callable
 from time import monotonic
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -27,6 +29,9 @@ RETRIES = urllib3.Retry(
 MISSING_FOR_S = 30.0
 MAX_MISSING = 10_000
 MAX_SCHEMA_BYTES = 20_000_000
+
+
+Listed = TypeVar("Listed")
 
 
 class RegistryError(Exception):
@@ -90,6 +95,17 @@ class Registry:
         collect(schema.references)
         return found
 
+    def subjects(self) -> list[str]:
+        """The names under which schemas are kept. Raises RegistryError."""
+        return self._listed("/subjects", list[str])
+
+    def versions(self, subject: str) -> list[int]:
+        """The versions of a subject, the oldest first. Raises UnknownSchema, RegistryError."""
+        return self._listed(f"/subjects/{quote(subject, safe='')}/versions", list[int])
+
+    def _listed(self, path: str, kind: type[Listed]) -> Listed:
+        return self._decoded(self._content(path), msgspec.json.Decoder(kind).decode)
+
     def _get(self, path: str) -> Schema:
         if found := self._found.get(path):
             return found
@@ -105,6 +121,17 @@ class Registry:
         return found
 
     def _ask(self, path: str) -> Schema:
+        return self._decoded(self._content(path), _decode_schema)
+
+    def _decoded(self, content: bytes, decode: Callable[[bytes], Listed]) -> Listed:
+        try:
+            return decode(content)
+        except msgspec.DecodeError as error:
+            raise RegistryError(
+                f"What answers at {self.name} is no schema registry ({error}). Check its address."
+            ) from error
+
+    def _content(self, path: str) -> bytes:
         try:
             answer = self._http.request("GET", self._url + path, headers=self._headers)
         except urllib3.exceptions.HTTPError as error:
@@ -113,12 +140,7 @@ class Registry:
                 "address; reading goes on when it answers."
             ) from error
         if answer.status == 200:
-            try:
-                return _decode_schema(answer.data)
-            except msgspec.DecodeError as error:
-                raise RegistryError(
-                    f"What answers at {self.name} is no schema registry ({error}). Check its address."
-                ) from error
+            return answer.data
         refusal = _refusal(answer.data)
         # A registry says 404 with a number of its own; a 404 without is from something that knows no such path.
         if answer.status == 404 and 40400 < refusal.error_code < 40500:

@@ -47,7 +47,7 @@ BEGIN
         RETURN;
     END IF;
     -- A transaction can be older than one that appended before it. Its events must come after those all the same for
-    -- whoever reads the log, so they are logged under the younger of the two (docs/decisions/0016).
+    -- whoever reads the log, so they are logged under the younger of the two (docs/decisions/0019).
     logged := greatest(own, there.label::text::xid8);
     FOR i IN 1 .. many LOOP
         place := nextval('events_position_seq');

@@ -1,7 +1,7 @@
 """A projection's step: a batch of events taken into its table, and the checkpoint moved, in one transaction.
 
 So each event counts exactly once, whatever is killed. Events come in the order of the log, (txid, position), below the
-snapshot horizon: none is passed over because it was committed late (docs/decisions/0003 and 0016).
+snapshot horizon: none is passed over because it was committed late (docs/decisions/0003 and 0019).
 """
 
 from collections.abc import Sequence

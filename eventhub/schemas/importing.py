@@ -1,0 +1,207 @@
+"""Schemas from elsewhere: JSON Schema, AsyncAPI 2 and 3, Avro, and a registry that speaks Confluent's API."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from eventhub.events.wire_format.registry import Registry, RegistryError, UnknownSchema
+from eventhub.events.wire_format.schema import Reference
+from eventhub.schemas.avro import BadAvro, to_json_schema
+from eventhub.schemas.checking import flaws_of
+from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
+from eventhub.schemas.registry.subjects import ENDINGS, data_schema
+
+AVRO_KINDS = {"record", "enum", "array", "map", "fixed"}
+MOST_DEPTH = 30
+
+
+class BadImport(ValueError):
+    """What was given holds no schema that can be read; the message says why."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A schema of an event type. `version` is empty where nobody says it."""
+
+    event_type: str
+    schema: Any
+    version: str = ""
+    description: str = ""
+
+
+def read(text: str, name: str) -> list[Found]:
+    """The schemas of a document; `name` is the event type where the document names none. Raises BadImport."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise BadImport(f"It is not JSON: {error}.") from error
+    if isinstance(document, dict) and "asyncapi" in document:
+        return list(_asyncapi(document))
+    if isinstance(document, list) or (
+        isinstance(document, dict) and document.get("type") in AVRO_KINDS - {"array"}
+    ):
+        return [_avro(document, name)]
+    if not isinstance(document, dict):
+        raise BadImport("It is neither a JSON Schema, nor an AsyncAPI document, nor an Avro schema.")
+    named = document.get("x-event-type")
+    version = document.get("x-event-version", "")
+    return [Found(named if isinstance(named, str) else name, data_schema(document), str(version))]
+
+
+def _avro(document: Any, name: str) -> Found:
+    try:
+        return Found(name, to_json_schema(document))
+    except (BadAvro, KeyError, TypeError) as error:
+        raise BadImport(f"This Avro schema cannot be read: {error}") from error
+
+
+def _asyncapi(document: dict[str, Any]) -> Iterator[Found]:
+    version = str(document["asyncapi"])
+    if not version.startswith(("2.", "3.")):
+        raise BadImport(f"AsyncAPI {version} is not read; 2 and 3 are.")
+    for channel in (document.get("channels") or {}).values():
+        channel = _resolved(channel, document)
+        for message in _messages(channel, document):
+            payload = message.get("payload")
+            if isinstance(payload, dict) and "schemaFormat" in payload:
+                message = {**message, "schemaFormat": payload["schemaFormat"]}
+                payload = payload.get("schema")
+            if payload is None:
+                continue
+            name = message.get("name") or message.get("title") or message.get("messageId")
+            if not name:
+                raise BadImport("A message of the document has no name, so its event type cannot be told.")
+            described = str(message.get("summary") or message.get("description") or "")
+            if "avro" in str(message.get("schemaFormat", "")):
+                yield msgspec.structs.replace(_avro(payload, name), description=described)
+                continue
+            schema = inlined(payload, document)
+            told = schema.get("properties", {}).get("event_version", {}) if isinstance(schema, dict) else {}
+            yield Found(str(name), unwrapped(data_schema(schema)), str(told.get("const", "")), described)
+
+
+def _messages(channel: dict[str, Any], document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """AsyncAPI 3 lists a channel's messages; 2 has them in its operations."""
+    for message in (channel.get("messages") or {}).values():
+        yield _resolved(message, document)
+    for verb in ("publish", "subscribe"):
+        if message := (channel.get(verb) or {}).get("message"):
+            for one in message.get("oneOf", [message]):
+                yield _resolved(one, document)
+
+
+def _resolved(part: Any, document: dict[str, Any]) -> Any:
+    for _ in range(MOST_DEPTH):
+        if not isinstance(part, dict) or not isinstance(part.get("$ref"), str):
+            return part
+        part = _at(part["$ref"], document)
+    raise BadImport("The document's references go round in a circle.")
+
+
+def _at(reference: str, document: Any) -> Any:
+    if not reference.startswith("#/"):
+        raise BadImport(f"The reference {reference!r} leads out of the document. Bundle it first.")
+    found = document
+    for step in reference[2:].split("/"):
+        try:
+            found = found[step.replace("~1", "/").replace("~0", "~")]
+        except (KeyError, TypeError) as error:
+            raise BadImport(f"The reference {reference!r} leads to nothing in the document.") from error
+    return found
+
+
+def inlined(payload: Any, document: dict[str, Any]) -> Any:
+    """A schema of a larger document, standing alone: what it refers to comes along under ``$defs``."""
+    definitions: dict[str, Any] = {}
+    names: dict[str, str] = {}
+
+    def named(reference: str) -> str:
+        if reference not in names:
+            last = reference.rpartition("/")[2].replace("~1", "_").replace("~0", "~")
+            name = last if last not in definitions else f"{last}_{len(definitions)}"
+            names[reference] = name
+            definitions[name] = {}
+            definitions[name] = moved(_at(reference, document))
+        return names[reference]
+
+    def moved(part: Any) -> Any:
+        if isinstance(part, list):
+            return [moved(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        made = {key: moved(value) for key, value in part.items() if key != "$ref"}
+        reference = part.get("$ref")
+        if isinstance(reference, str):
+            made["$ref"] = f"#/$defs/{named(reference)}"
+        elif reference is not None:  # a member that is called so
+            made["$ref"] = moved(reference)
+        return made
+
+    made = moved(payload)
+    if not definitions or not isinstance(made, dict):
+        return made
+    return unwrapped({**made, "$defs": {**made.get("$defs", {}), **definitions}})
+
+
+def unwrapped(schema: Any) -> Any:
+    """A schema that is only a reference to its own definitions, written out, and without those that nobody uses."""
+    if not isinstance(schema, dict) or "$defs" not in schema:
+        return schema
+    definitions = dict(schema["$defs"])
+    if schema.keys() <= {"$ref", "$defs", "$schema"} and "$ref" in schema:
+        schema = {**definitions.get(schema["$ref"].removeprefix("#/$defs/"), {})}
+    rest = {key: value for key, value in schema.items() if key != "$defs"}
+    while True:
+        text = json.dumps([rest, definitions])
+        used = {name: one for name, one in definitions.items() if f'"#/$defs/{name}"' in text}
+        if len(used) == len(definitions):
+            return {**rest, "$defs": definitions} if definitions else rest
+        definitions = used
+
+
+def from_registry(url: str, username: str | None = None, password: str | None = None) -> list[Found]:
+    """Every version of every subject of a registry. Raises BadImport."""
+    registry = Registry(url, username, password)
+    found: list[Found] = []
+    try:
+        for subject in registry.subjects():
+            name = next((subject.removesuffix(end) for end in ENDINGS if subject.endswith(end)), subject)
+            for number in registry.versions(subject):
+                told = registry.version(Reference(subject, subject, number))
+                if told.kind != "PROTOBUF":
+                    found += [
+                        one if one.version else msgspec.structs.replace(one, version=str(number))
+                        for one in read(told.text, name)
+                    ]
+    except (RegistryError, UnknownSchema) as error:
+        raise BadImport(f"The registry {registry.name} cannot be read: {error}") from error
+    return found
+
+
+@transaction.atomic
+def keep(found: list[Found]) -> list[SchemaVersion]:
+    """Keep what was found as drafts, for people to look at and publish; what is there already is left alone."""
+    made = []
+    for one in found:
+        if flaws := flaws_of(one.schema):
+            raise BadImport(f"The schema of {one.event_type} cannot be used. {flaws[0]}")
+        event_type, _ = EventType.objects.get_or_create(
+            name=one.event_type, defaults={"description": one.description}
+        )
+        versions = list(event_type.versions.all())
+        if any(version.schema == one.schema for version in versions):
+            continue
+        taken = {version.version for version in versions}
+        name = one.version if one.version and one.version not in taken else str(len(taken) + 1)
+        made.append(
+            SchemaVersion.objects.create(
+                event_type=event_type,
+                version=name,
+                status=SchemaStatus.DRAFT,
+                schema=one.schema,
+                note=one.description or "Imported.",
+            )
+        )
+    return made

@@ -1,0 +1,94 @@
+"""The Figures page: throughput, failures and times of a type, service or source, beside those of another day."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from eventhub.brokers.models import Kind, Source
+from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
+from eventhub.schemas.models import EventType
+from monitoring.rollups import choosing, reading
+from monitoring.rollups.choosing import Choice
+from monitoring.rollups.windows import Window, window_between
+
+DEFAULT_RANGE = "1h"
+COMPARE = {"day": timedelta(days=1), "week": timedelta(days=7)}
+MOST_NAMES = 500
+
+
+@require_safe
+def figures(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    chosen = time_range(request, DEFAULT_RANGE, timezone.now(), LONG_PRESETS)
+    window = _window(chosen)
+    services = reading.totals_by("service", window.start, window.end)
+    context = {
+        "range": chosen,
+        "types": EventType.objects.order_by("name").values_list("name", flat=True)[:MOST_NAMES],
+        "services": sorted({one.key for one in services if one.key}),
+        "sources": Source.objects.exclude(kind=Kind.HANDLERS).order_by("name").values_list("name", flat=True),
+        "type": request.GET.get("type", ""),
+        "service": request.GET.get("service", ""),
+        "source": request.GET.get("source", ""),
+        "compare": request.GET.get("compare", ""),
+        "query": request.GET.urlencode(),
+        "is_live": not chosen.is_custom,
+    }
+    return render(request, "monitoring/figures.html", context)
+
+
+@require_safe
+def figures_series(request: HttpRequest) -> HttpResponse:
+    """What the page's charts draw, as JSON."""
+    now = timezone.now()
+    window = _window(time_range(request, DEFAULT_RANGE, now, LONG_PRESETS))
+    choice = _choice(request)
+    told = _series(window, choice) | {"until": min(now, window.end).timestamp()}
+    before = COMPARE.get(request.GET.get("compare", ""))
+    if before is not None:
+        told["before"] = _before(window, choice, before)
+    return HttpResponse(msgspec.json.encode(told), content_type="application/json")
+
+
+def _window(chosen: TimeRange) -> Window:
+    return window_between(chosen.start, chosen.end, reading.coarsest_grain(chosen.start, chosen.end))
+
+
+def _choice(request: HttpRequest) -> Choice:
+    source = request.GET.get("source", "")
+    # A source that is not there has no figures: 0 is nobody's number.
+    origin = Source.objects.filter(name=source).values_list("pk", flat=True).first() or -1 if source else None
+    return Choice(request.GET.get("type", ""), request.GET.get("service", ""), origin)
+
+
+def _series(window: Window, choice: Choice) -> dict[str, Any]:
+    return {
+        "step_s": window.step_s,
+        "times": window.times,
+        "counts": choosing.counts(window, choice),
+        "processing": choosing.quantiles(window, choice, "processing"),
+        "arrival": choosing.quantiles(window, choice, "arrival"),
+    }
+
+
+def _before(window: Window, choice: Choice, ago: timedelta) -> list[float | None]:
+    """Events a second of the same steps so long before; of that time only wider buckets may be left."""
+    start, end = window.start - ago, window.end - ago
+    then = window_between(
+        start, end, max(window.step_s, reading.coarsest_grain(start - timedelta(hours=1), end))
+    )
+    rates = {
+        t: count / then.step_s
+        for t, count in zip(then.times, choosing.counts(then, choice).received, strict=True)
+    }
+    shift_s = int(ago.total_seconds())
+    return [rates.get(_floor(t - shift_s, then.step_s)) for t in window.times]
+
+
+def _floor(t: int, step_s: int) -> int:
+    return t // step_s * step_s

@@ -1,0 +1,96 @@
+"""Bounds of numbers, lengths and counts, patterns and formats."""
+
+from tests.schemas.compatibility.vocabulary import INT, NUM, STR, Pair, ints, nums, strs
+
+NUMBERS: list[Pair] = [
+    ("a minimum", INT, ints(minimum=1), ["-minimum_added $"]),
+    ("no minimum", ints(minimum=1), INT, ["+minimum_removed $"]),
+    ("a lower minimum", ints(minimum=1), ints(minimum=0), ["+minimum_decreased $"]),
+    ("a higher minimum", ints(minimum=0), ints(minimum=1), ["-minimum_increased $"]),
+    ("a maximum", INT, ints(maximum=1), ["-maximum_added $"]),
+    ("no maximum", ints(maximum=1), INT, ["+maximum_removed $"]),
+    ("a higher maximum", ints(maximum=1), ints(maximum=2), ["+maximum_increased $"]),
+    ("a lower maximum", ints(maximum=2), ints(maximum=1), ["-maximum_decreased $"]),
+    ("an exclusive minimum", NUM, nums(exclusiveMinimum=0), ["-exclusive_minimum_added $"]),
+    ("no exclusive minimum", nums(exclusiveMinimum=0), NUM, ["+exclusive_minimum_removed $"]),
+    (
+        "a lower exclusive minimum",
+        nums(exclusiveMinimum=1),
+        nums(exclusiveMinimum=0),
+        ["+exclusive_minimum_decreased $"],
+    ),
+    (
+        "a higher exclusive minimum",
+        nums(exclusiveMinimum=0),
+        nums(exclusiveMinimum=1),
+        ["-exclusive_minimum_increased $"],
+    ),
+    ("an exclusive maximum", NUM, nums(exclusiveMaximum=9), ["-exclusive_maximum_added $"]),
+    ("no exclusive maximum", nums(exclusiveMaximum=9), NUM, ["+exclusive_maximum_removed $"]),
+    (
+        "a higher exclusive maximum",
+        nums(exclusiveMaximum=8),
+        nums(exclusiveMaximum=9),
+        ["+exclusive_maximum_increased $"],
+    ),
+    (
+        "a lower exclusive maximum",
+        nums(exclusiveMaximum=9),
+        nums(exclusiveMaximum=8),
+        ["-exclusive_maximum_decreased $"],
+    ),
+    (
+        "the bound itself is excluded",
+        nums(minimum=0),
+        nums(exclusiveMinimum=0),
+        ["-exclusive_minimum_added $"],
+    ),
+    (
+        "the bound itself is allowed",
+        nums(exclusiveMinimum=0),
+        nums(minimum=0),
+        ["+minimum_added $", "+exclusive_minimum_removed $"],
+    ),
+    (
+        "more than 0 is 1 and up among integers",
+        ints(minimum=1),
+        ints(exclusiveMinimum=0),
+        ["+exclusive_minimum_added $", "+minimum_removed $"],
+    ),
+    ("a multiple", INT, ints(multipleOf=5), ["-multiple_of_added $"]),
+    ("every integer is a multiple of 1", INT, ints(multipleOf=1), ["+multiple_of_added $"]),
+    ("no multiple", ints(multipleOf=5), INT, ["+multiple_of_removed $"]),
+    ("multiples of 4 are even", ints(multipleOf=4), ints(multipleOf=2), ["+multiple_of_reduced $"]),
+    (
+        "even numbers are not all multiples of 4",
+        ints(multipleOf=2),
+        ints(multipleOf=4),
+        ["-multiple_of_expanded $"],
+    ),
+    ("multiples of another number", ints(multipleOf=2), ints(multipleOf=3), ["-multiple_of_changed $"]),
+    (
+        "cents are multiples of a thousandth",
+        nums(multipleOf=0.01),
+        nums(multipleOf=0.001),
+        ["+multiple_of_reduced $"],
+    ),
+]
+
+TEXTS: list[Pair] = [
+    ("a least length", STR, strs(minLength=1), ["-min_length_added $"]),
+    ("no least length", strs(minLength=1), STR, ["+min_length_removed $"]),
+    ("a smaller least length", strs(minLength=2), strs(minLength=1), ["+min_length_decreased $"]),
+    ("a larger least length", strs(minLength=1), strs(minLength=2), ["-min_length_increased $"]),
+    ("a least length of 0 says nothing", STR, strs(minLength=0), []),
+    ("a greatest length", STR, strs(maxLength=9), ["-max_length_added $"]),
+    ("no greatest length", strs(maxLength=9), STR, ["+max_length_removed $"]),
+    ("a larger greatest length", strs(maxLength=8), strs(maxLength=9), ["+max_length_increased $"]),
+    ("a smaller greatest length", strs(maxLength=9), strs(maxLength=8), ["-max_length_decreased $"]),
+    ("a pattern", STR, strs(pattern="^a"), ["-pattern_added $"]),
+    ("no pattern", strs(pattern="^a"), STR, ["+pattern_removed $"]),
+    ("another pattern", strs(pattern="^a"), strs(pattern="^b"), ["-pattern_changed $"]),
+    ("a format", STR, strs(format="email"), ["-format_added $"]),
+    ("no format", strs(format="email"), STR, ["+format_removed $"]),
+    ("another format", strs(format="date"), strs(format="date-time"), ["-format_changed $"]),
+    ("a format that nobody checks", STR, strs(format="password"), ["+format_added $"]),
+]

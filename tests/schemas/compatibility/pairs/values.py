@@ -1,0 +1,67 @@
+"""Types, and values that are listed."""
+
+from tests.schemas.compatibility.vocabulary import BOOL, INT, NULL, NUM, STR, Pair, arr, ints, obj, strs
+
+TYPES: list[Pair] = [
+    ("nothing changed", STR, STR, []),
+    ("a title is a remark", STR, strs(title="Name"), []),
+    ("a description is a remark", obj(a=STR), obj(a=strs(description="x")), []),
+    ("an unknown keyword is a remark", STR, strs(**{"x-team": "a"}), []),
+    ("integers are numbers", INT, NUM, ["+type_extended $"]),
+    ("numbers are not all integers", NUM, INT, ["-type_narrowed $"]),
+    ("a text is no number", STR, INT, ["-type_changed $"]),
+    ("null is allowed too", STR, {"type": ["string", "null"]}, ["+type_extended $"]),
+    ("null is allowed no more", {"type": ["string", "null"]}, STR, ["-type_narrowed $"]),
+    ("the order of types says nothing", {"type": ["string", "null"]}, {"type": ["null", "string"]}, []),
+    ("anything instead of a text", STR, {}, ["+type_extended $"]),
+    ("a text instead of anything", {}, STR, ["-type_narrowed $"]),
+    ("true is anything", True, {}, []),
+    ("anything instead of nothing", False, STR, []),
+    ("nothing instead of a text", STR, False, ["-schema_became_false $"]),
+    ("a list instead of a text", STR, arr(STR), ["-type_changed $"]),
+    ("the type of a member", obj(a=INT), obj(a=STR), ["-type_changed $.a"]),
+    ("the type of a member is wider", obj(a=INT), obj(a=NUM), ["+type_extended $.a"]),
+    (
+        "the type deep inside",
+        obj(a=obj(b=arr(obj(c=INT)))),
+        obj(a=obj(b=arr(obj(c=STR)))),
+        ["-type_changed $.a.b[*].c"],
+    ),
+    ("a name that is no word", obj(**{"a b": INT}), obj(**{"a b": STR}), ['-type_changed $["a b"]']),
+    ("keywords of a type that cannot be", INT, ints(minLength=3, pattern="x", required=["a"]), []),
+    ("integer or number is number", NUM, {"type": ["integer", "number"]}, []),
+]
+
+VALUES: list[Pair] = [
+    ("a value more", {"enum": ["a"]}, {"enum": ["a", "b"]}, ["+enum_array_extended $"]),
+    ("a value less", {"enum": ["a", "b"]}, {"enum": ["a"]}, ["-enum_array_narrowed $"]),
+    ("another value", {"enum": ["a", "b"]}, {"enum": ["a", "c"]}, ["-enum_array_changed $"]),
+    ("the order of values says nothing", {"enum": ["a", "b"]}, {"enum": ["b", "a"]}, []),
+    ("values are listed now", STR, strs(enum=["a"]), ["-enum_added $"]),
+    ("values are free now", strs(enum=["a"]), STR, ["+enum_removed $"]),
+    ("a const is another", {"const": 1}, {"const": 2}, ["-enum_array_changed $"]),
+    ("a const became a list", {"const": 1}, {"enum": [1, 2]}, ["+enum_array_extended $"]),
+    ("a list became a const", {"enum": [1, 2]}, {"const": 1}, ["-enum_array_narrowed $"]),
+    ("1 and 1.0 are one value", {"const": 1}, {"const": 1.0}, []),
+    ("1 and true are two", {"const": 1}, {"const": True}, ["-enum_array_changed $"]),
+    ("listed values of the new type", {"enum": ["a", "b"]}, STR, ["+enum_removed $"]),
+    ("a listed value of another type", {"enum": ["a", 1]}, STR, ["-enum_value_refused $"]),
+    ("no listed value is of the type", {"enum": ["a"]}, INT, ["-type_changed $"]),
+    ("listed values within a length", {"enum": ["a", "bb"]}, strs(maxLength=2), ["+enum_removed $"]),
+    ("a listed value beyond a length", {"enum": ["a", "bbb"]}, strs(maxLength=2), ["-enum_value_refused $"]),
+    ("both booleans are listed", BOOL, {"enum": [True, False]}, []),
+    ("one boolean is listed", BOOL, {"const": True}, ["-enum_added $"]),
+    ("null is listed", NULL, {"enum": [None, "a"]}, ["+enum_array_extended $"]),
+    (
+        "the values of a member",
+        obj(a={"enum": ["x", "y"]}),
+        obj(a={"enum": ["x"]}),
+        ["-enum_array_narrowed $.a"],
+    ),
+    (
+        "values within values of items",
+        arr({"enum": [1]}),
+        arr({"enum": [1, 2]}),
+        ["+enum_array_extended $[*]"],
+    ),
+]
