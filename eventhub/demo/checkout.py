@@ -166,7 +166,12 @@ def begin(event: Event) -> None:
     order_id = str(placed.get("order_id", ""))
     if not order_id.isdecimal() or int(order_id) % EVERY:
         return
-    data = {"total": str(placed.get("total", "")), "customer_id": str(placed.get("customer_id", ""))}
+    # Version 1 is flat; since version 2 money and the customer are objects (eventhub/demo/purchase.py).
+    total, customer = placed["total"], placed.get("customer", placed)
+    data = {
+        "total": total["amount"] if isinstance(total, dict) else total,
+        "customer_id": customer.get("id") or customer["customer_id"],
+    }
     start("express-checkout", order_id, data, correlation_id=f"express-{order_id}")
 
 

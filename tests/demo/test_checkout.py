@@ -6,6 +6,7 @@ import sys
 import pytest
 from django.db import connection
 
+from eventhub.demo.purchase import Purchase, as_version_1, as_version_2
 from eventhub.handlers import running
 from eventhub.sagas import declaring as sagas
 from eventhub.sagas import driving, listening
@@ -41,12 +42,33 @@ def checkout(hub: Hub, handles):  # noqa: F811
         cursor.execute("DROP TABLE IF EXISTS projection_express_orders, projection_express_days")
 
 
+def purchase(order_id):
+    address = {
+        "name": "Ada",
+        "street": "Main Street 1",
+        "postcode": "10115",
+        "city": "Berlin",
+        "country": "DE",
+    }
+    return Purchase(
+        order_id=order_id,
+        customer_id="c-1",
+        email="ada@example.com",
+        items=[],
+        total="12.50",
+        currency="EUR",
+        ship_to=address,
+        is_company=False,
+        is_new_address=False,
+    )
+
+
 def play(hub: Hub, numbers) -> None:  # noqa: F811
     hub.take(
         *(
             placed(
                 n,
-                data={"order_id": str(n), "total": "12.50", "customer_id": "c-1"},
+                data=(as_version_1 if n % 2 else as_version_2)(purchase(str(n))),
                 correlation_id=f"order-{n}",
             )
             for n in numbers
@@ -70,6 +92,7 @@ def test_every_fifth_order_goes_by_express_and_ends_delivered_or_undone(checkout
         order = aggregates.of(checkout.ExpressOrder).load(key).state
         if state == "completed":
             assert (order.status, order.paid, order.parcel) == ("delivered", True, f"P-{key}")
+            assert (order.total, order.customer_id) == ("12.50", "c-1")
         else:
             assert (order.status, order.reserved, order.paid, order.label) == ("cancelled", False, False, "")
     for name in ("express_orders", "express_days"):
