@@ -8,6 +8,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from redis.exceptions import RedisError
+from uvicorn.protocols.utils import ClientDisconnected
 
 from monitoring.live import latest
 from monitoring.live.publisher import GROUP
@@ -28,6 +29,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """Serve one connection; without Redis it is refused in one line of the log, and the page comes back."""
         try:
             await super().__call__(scope, receive, send)
+        except ClientDisconnected:
+            return  # the page went while something was sent to it
         except (RedisError, OSError) as error:
             log.warning("A live view ended, because Redis is away: %s", error)
             with contextlib.suppress(Exception):  # the page may be gone already

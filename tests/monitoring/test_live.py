@@ -10,6 +10,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection, connections
 from django.test import Client
+from uvicorn.protocols.utils import ClientDisconnected
 
 from eventhub.asgi import application
 from monitoring.live import latest, publisher
@@ -250,3 +251,17 @@ def cut_sessions() -> None:
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def test_a_page_that_goes_while_it_is_sent_to_is_no_trouble_with_redis(caplog):
+    async def test() -> None:
+        async def receive() -> dict[str, str]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: object) -> None:
+            raise ClientDisconnected
+
+        await LiveConsumer()({"type": "websocket", "path": "/ws/live/"}, receive, send)
+
+    run(test)
+    assert "Redis is away" not in caplog.text
