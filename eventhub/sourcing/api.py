@@ -254,10 +254,7 @@ def change_projection(
     if not isinstance(getattr(request, "auth", None), ApiToken) and not may_operate(request.user):
         raise HttpError(403, WHY_NOT)
     try:
-        if verb == "rebuild":
-            rebuilding.rebuild(rebuilding.find(name)[0], actor_of(request))
-        else:
-            rebuilding.change_state(name, verb, actor_of(request))
+        rebuilding.change_state(name, verb, actor_of(request))
     except rebuilding.NoSuchProjection as error:
         raise HttpError(404, str(error)) from error
     except rebuilding.NotStopped as error:

@@ -81,10 +81,7 @@ def change_projection(request: HttpRequest, name: str, verb: str) -> HttpRespons
         return HttpResponse(WHY_NOT, status=403, content_type="text/plain")
     kind, said = "success", DONE[verb].format(name)
     try:
-        if verb == "rebuild":
-            rebuilding.rebuild(rebuilding.find(name)[0], actor_of(request))
-        else:
-            rebuilding.change_state(name, verb, actor_of(request))
+        rebuilding.change_state(name, verb, actor_of(request))
     except rebuilding.NoSuchProjection as error:
         raise Http404(str(error)) from error
     except rebuilding.NotStopped as error:

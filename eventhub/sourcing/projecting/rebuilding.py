@@ -115,11 +115,14 @@ def swap_if_caught_up(declared: Declared) -> bool:
 
 @transaction.atomic
 def change_state(name: str, verb: str, actor: Actor) -> None:
-    """`pause`, `resume` (tries the event that it is stopped at again) or `skip` (goes on behind that event).
+    """`pause`, `resume` (tries the event that it is stopped at again), `skip` (goes on behind that event) or `rebuild`.
 
     Raises NoSuchProjection and NotStopped.
     """
     declared, row = find(name)
+    if verb == "rebuild":
+        rebuild(declared, actor)
+        return
     checkpoints = list(row.checkpoints.select_for_update())
     stopped = [one for one in checkpoints if one.state == ProjectionState.POISONED]
     if verb == "skip":

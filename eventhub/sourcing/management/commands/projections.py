@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 case "follow":
                     self._follow(options["names"])
                 case "rebuild":
-                    rebuilding.rebuild(rebuilding.find(options["name"])[0], COMMAND)
+                    rebuilding.change_state(options["name"], "rebuild", COMMAND)
                     self.stdout.write("The rebuild has begun; the live table is kept up and read meanwhile.")
                 case verb:
                     rebuilding.change_state(options["name"], verb, COMMAND)
