@@ -105,7 +105,7 @@ def look(instance: Instance) -> Look:
         instance.correlation_id,
         state.value,
         LEVELS[state],
-        state.label,
+        state.label.lower(),
         instance.reason,
         instance.data,
         instance.began_at,
