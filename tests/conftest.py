@@ -61,6 +61,7 @@ SLOW = {
     "sourcing/test_crowd.py",
     "sqs/test_account.py",
     "sqs/test_adapter.py",
+    "sqs/test_failing.py",
 }
 
 
