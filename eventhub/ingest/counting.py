@@ -42,14 +42,13 @@ class Counted(msgspec.Struct, frozen=True):
 def count(events: Sequence[Event], origins: Sequence[Message], invalid: Sequence[bool]) -> Counted:
     """Count a batch as if all its events were new, which is what most batches turn out to be."""
     shares: dict[tuple[str, str], Share] = defaultdict(Share)
-    for event, message in zip(events, origins, strict=True):
+    days = set()
+    for event, message, is_invalid in zip(events, origins, invalid, strict=True):
         share = shares[event.event_type, event.source or ""]
         share.size_bytes += len(message.body)
+        share.invalid += is_invalid
         share.occurred_s.append(event.occurred_at.timestamp())
-    for event, is_invalid in zip(events, invalid, strict=True):
-        if is_invalid:
-            shares[event.event_type, event.source or ""].invalid += 1
-    days = {event.occurred_at.date() for event in events}
+        days.add(event.occurred_at.date())
     types = frozenset(event_type for event_type, _ in shares)
     reports = [r for event in events if (r := receipts.parse(event))] if types & receipts.TYPES else []
     return Counted(shares, types, frozenset(days), reports)
