@@ -52,7 +52,7 @@ class Topics(msgspec.Struct, frozen=True):
         return [(topic, number) for topic, numbers in self.partitions.items() for number in numbers]
 
 
-class Member(msgspec.Struct, frozen=True):
+class GroupMember(msgspec.Struct, frozen=True):
     """One reader of a consumer group: its client and host in a word, and the partitions that it holds."""
 
     name: str
@@ -137,7 +137,7 @@ class Cluster:
                 }
         return found, unknown
 
-    def members(self, groups: Sequence[str]) -> dict[str, list[Member]]:
+    def members(self, groups: Sequence[str]) -> dict[str, list[GroupMember]]:
         """By group, who is in it; one request a coordinator. A group that may not be seen is left out."""
         if not groups:
             return {}
@@ -145,7 +145,7 @@ class Cluster:
         futures = self._admin.describe_consumer_groups(list(groups), request_timeout=TIMEOUT_S)
         return {
             group: [
-                Member(
+                GroupMember(
                     f"{one.client_id} {one.host}".strip(),
                     frozenset((place.topic, place.partition) for place in one.assignment.topic_partitions),
                 )
