@@ -60,10 +60,10 @@ def task_worker(folder: Path) -> Iterator[None]:
 
 def rate(source: "Source", count: int, timeout_s: float = 600) -> float:
     """Letters a second from the request to retry all letters of `source` until the broker has confirmed the last."""
+    from dlq.filter import Filter
     from dlq.jobs import starting
     from dlq.jobs.selection import of_filter
     from dlq.jobs.tally import read_tally
-    from dlq.listing import Filter
     from eventhub.access.audit import Actor
 
     job = starting.start(of_filter(Filter(source=source.name)), Actor("benchmark"))

@@ -11,10 +11,11 @@ from ninja import Query, Router, Schema
 from ninja.errors import HttpError
 from pydantic import AwareDatetime, Field
 
-from dlq import closing, exporting, listing
+from dlq import closing, exporting, listing, rereading
 from dlq.attributes import BadAttribute, read_attribute
+from dlq.filter import Filter, GroupState
 from dlq.jobs import selection, starting, tally
-from dlq.listing import Filter, GroupRow, GroupState
+from dlq.listing import GroupRow
 from dlq.models import DeadLetter, Reason, RetryState, Status
 from dlq.permissions import WHY_NOT, may_operate
 from eventhub.access import audit
@@ -357,6 +358,24 @@ def reopen(request: HttpRequest, letter_id: int) -> dict[str, Any]:
     if closed.refused:
         raise HttpError(409, closed.refused[0].why)
     return _done(letter_id, "Open again.")
+
+
+@router.post(
+    "/dead-letters/{int:letter_id}/read-again",
+    auth=requires(Scope.OPERATE),
+    response={200: Done, (403, 404, 409): Problem},
+    summary="Read again",
+)
+def read_again(request: HttpRequest, letter_id: int) -> dict[str, Any]:
+    """Read a message that EventHub could not read as its source reads it now, and store the event in it.
+
+    Nothing is sent. 409 when it still cannot be read or stored, or its state does not allow it.
+    """
+    _check(request, letter_id)
+    closed = rereading.read_again([letter_id], actor_of(request))
+    if closed.refused:
+        raise HttpError(409, closed.refused[0].why)
+    return _done(letter_id, "Read and stored.")
 
 
 def refuse_readers(request: HttpRequest) -> None:

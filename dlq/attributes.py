@@ -5,7 +5,7 @@ payloads hold. What is kept is bounded: the first `MOST_VALUES` plain values, no
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -74,14 +74,11 @@ def digests_of_body(body: bytes) -> list[int] | None:
     return digests_of(bytes(envelope[ROOT])) if ROOT in envelope else digests_of(body)
 
 
-def plain_values(value: Any) -> Iterator[tuple[str, str]]:
+def plain_values(value: Any) -> Sequence[tuple[str, str]]:
     """Paths and values as texts, the first `MOST_VALUES`."""
-    left = MOST_VALUES
-    for path, text in _walk(ROOT, value, 0):
-        if not left:
-            return
-        left -= 1
-        yield path, text
+    found: list[tuple[str, str]] = []
+    _walk(ROOT, value, 0, found)
+    return found
 
 
 def value_at(data: str, path: str) -> str | None:
@@ -93,19 +90,24 @@ def value_at(data: str, path: str) -> str | None:
     return next((text for at, text in plain_values(value) if at == path), None)
 
 
-def _walk(path: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
+def _walk(path: str, value: Any, depth: int, found: list[tuple[str, str]]) -> None:
+    """Add to `found` until it holds `MOST_VALUES`."""
     if isinstance(value, dict):
         if depth < DEEPEST:
             for name, inner in value.items():
-                yield from _walk(f"{path}.{name}", inner, depth + 1)
+                if len(found) == MOST_VALUES:
+                    return
+                _walk(f"{path}.{name}", inner, depth + 1, found)
     elif isinstance(value, list):
         if depth < DEEPEST:
             for inner in value[:MOST_VALUES]:
-                yield from _walk(f"{path}[]", inner, depth + 1)
+                if len(found) == MOST_VALUES:
+                    return
+                _walk(f"{path}[]", inner, depth + 1, found)
     elif value is not None:
-        text = _text(value)
+        text = value if isinstance(value, str) else _text(value)
         if len(text) <= MOST_CHARS:
-            yield path, text
+            found.append((path, text))
 
 
 def _text(value: str | float | bool) -> str:

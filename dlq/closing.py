@@ -45,6 +45,12 @@ def resolve(letter_ids: Sequence[int], note: str, actor: Actor) -> Closed:
     return _move(letter_ids, "resolve", Status.RESOLVED, _refuse_resolve, actor, note.strip()[:1000])
 
 
+def close_read(letter_ids: Sequence[int], note: str, actor: Actor) -> None:
+    """Resolve open letters whose messages were read again and stored. They are locked, and may be closed."""
+    if letter_ids:
+        _move(letter_ids, "read again", Status.RESOLVED, lambda letter, alive: None, actor, note)
+
+
 def _refuse_discard(letter: DeadLetter, alive: Retry | None) -> None:
     if letter.status == Status.DISCARDED:
         raise NotNow("It is discarded already.")

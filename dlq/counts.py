@@ -7,8 +7,8 @@ import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
-# Changes older than this are merged into days.
-HOURS_KEPT = timedelta(hours=48)
+# Changes older than this are merged into months: pages show the last 24 hours, and sums.
+HOURS_KEPT = timedelta(hours=26)
 # Any number that no other advisory lock here has.
 MERGE_LOCK = 0x0D1E
 
@@ -122,7 +122,7 @@ def failures_by_hour(group_ids: Sequence[int], hours: int = 24) -> dict[int, lis
 
 @transaction.atomic
 def merge() -> int:
-    """Merge the changes of each group into one row an hour (a day, when older than two days).
+    """Merge the changes of each group into one row an hour (a month, when older than `HOURS_KEPT`).
 
     Returns how many rows fewer there are. Safe beside writers, which only append; readers see the same sums.
     """
@@ -135,7 +135,7 @@ def merge() -> int:
             """
             WITH target AS (
                 SELECT id, group_id,
-                       CASE WHEN hour < %(kept)s THEN date_trunc('day', hour, 'UTC') ELSE hour END AS hour
+                       CASE WHEN hour < %(kept)s THEN date_trunc('month', hour, 'UTC') ELSE hour END AS hour
                 FROM dlq_groupcount
             ), crowded AS (
                 SELECT group_id, hour FROM target GROUP BY group_id, hour HAVING count(*) > 1

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from dlq import listing
-from dlq.listing import Filter
+from dlq.filter import Filter
 from dlq.models import DeadLetter
 
 CHUNK = 500

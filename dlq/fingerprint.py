@@ -29,7 +29,7 @@ _HEX = re.compile(r"\b0[xX][0-9a-fA-F]+\b|\b(?=[a-fA-F]*\d)[0-9a-fA-F]{6,64}\b")
 # UTF-8 is a name.
 _WORD_WITH_DIGIT = re.compile(r"(?<!UTF-)(?:(?<!\w)(?<!UTF)[+-])?[^\W\d]*\d[\w.,:+\-/]*")
 _GAPS = re.compile(rf"{GAP}(?:[\s,;:/.\-_#]*{GAP})+")
-_SPACE = re.compile(r"\s+")
+MIN_UUID_CHARS = 32
 
 
 class Fingerprint(msgspec.Struct, frozen=True):
@@ -45,12 +45,21 @@ def normalise(message: str) -> str:
     # In a flood of letters a search that cannot find anything is half of the work.
     if any(quote in text for quote in _QUOTES):
         text = _QUOTED.sub(_gap, text)
-    text = _UUID.sub(_gap, text)
-    if "@" in text:
-        text = _EMAIL.sub(_gap, text)
+    # No pattern below reaches over white space, and none finds anything in a plain word.
+    words = [
+        word if word.isalpha() and len(word) < MIN_UUID_CHARS else _without_ids(word) for word in text.split()
+    ]
+    return _GAPS.sub(GAP, " ".join(words)).strip()
+
+
+def _without_ids(word: str) -> str:
+    if len(word) >= MIN_UUID_CHARS:
+        word = _UUID.sub(_gap, word)
+    if "@" in word:
+        word = _EMAIL.sub(_gap, word)
     for pattern in (_HEX, _WORD_WITH_DIGIT):
-        text = pattern.sub(_gap, text)
-    return _GAPS.sub(GAP, _SPACE.sub(" ", text)).strip()
+        word = pattern.sub(_gap, word)
+    return word
 
 
 def fingerprint(

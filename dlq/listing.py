@@ -1,8 +1,7 @@
-"""Finding groups and letters by what people filter by, a page at a time."""
+"""Finding groups and letters by what people filter by, a page at a time (letters: `dlq.newest`)."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 from django.db import connection
@@ -10,48 +9,18 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from dlq import searching
+from dlq.filter import Filter, GroupState
 from dlq.models import DeadLetter, Reason, Status
+from dlq.newest import Newest, search_of
+from dlq.searching import Search
 
 # Traces of a group are counted in this many of its newest letters.
 COUNTED_FOR_TRACES = 50
 # Beyond this, a page says "100+" instead of a number.
 MOST_NEWS = 100
 MOST_SENT = 1_000
-
-
-class Filter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What to show; empty text and None filter nothing."""
-
-    status: str = ""
-    reason: str = ""
-    source: str = ""
-    event_type: str = ""
-    q: str = ""
-    correlation_id: str = ""
-    group: int | None = None
-    # The topic or queue it was for, or was read from.
-    topic: str = ""
-    failed_in: str = ""
-    error_class: str = ""
-    # When it failed last.
-    since: datetime | None = None
-    until: datetime | None = None
-    # A value of the payload: data.order_id = 8412.
-    attribute: str = ""
-    # Which groups (`GroupState`), and whose; only groups are chosen by these.
-    state: str = ""
-    assignee: int | None = None
-
-
-class GroupState(StrEnum):
-    """What people decided about groups, as a filter."""
-
-    SNOOZED = "snoozed"
-    MINE = "mine"
-    UNASSIGNED = "unassigned"
-    REGRESSED = "regressed"
-    FIXED = "fixed"
-    ANY = "any"
+# What a list does not show of a letter.
+LARGE = ("body", "headers", "raw_headers", "properties", "stack")
 
 
 class GroupRow(msgspec.Struct, frozen=True):
@@ -115,16 +84,20 @@ STATES: dict[GroupState | None, str] = {
 
 
 def letters(
-    wanted: Filter, limit: int, before_id: int | None = None, *, with_bodies: bool = False
+    wanted: Filter,
+    limit: int,
+    before_id: int | None = None,
+    *,
+    with_bodies: bool = False,
+    search: Search | None = None,
 ) -> list[DeadLetter]:
     """The newest letters below `before_id`, without what is large in them unless it is asked for."""
-    found = matching(wanted)
-    if before_id is not None:
-        found = found.filter(pk__lt=before_id)
+    ids = Newest(wanted, below=before_id, search=search).ids(limit)
     return list(
-        found.select_related("source", "group")
-        .defer(*([] if with_bodies else ["body", "headers", "stack"]))
-        .order_by("-pk")[:limit]
+        DeadLetter.objects.filter(pk__in=ids)
+        .select_related("source", "group")
+        .defer("attributes", "group__example_stack", *([] if with_bodies else LARGE))
+        .order_by("-pk")
     )
 
 
@@ -134,22 +107,29 @@ def open_letter_ids(wanted: Filter, limit: int) -> list[int]:
     return list(found.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def groups(wanted: Filter, limit: int, after: Sequence[int] | None = None) -> list[GroupRow]:
-    """Groups with letters of the wanted status, the loudest first; `after` is a `GroupRow.place`."""
+def groups(
+    wanted: Filter, limit: int, after: Sequence[int] | None = None, *, search: Search | None = None
+) -> list[GroupRow]:
+    """Groups with letters of the wanted status, the loudest first; `after` is a `GroupRow.place`.
+
+    `search` is `wanted`'s own, for a request that shows letters too.
+    """
+    search = search or search_of(wanted)
     where: list[str] = ["totals.letters > 0"]
     values: list[str | int | list[int] | datetime] = []
     if wanted.status == Status.OPEN:
         where.append("totals.open > 0")
     elif wanted.status:
+        # A range of one value, so that each group is asked by the index dead_letter_group.
         where.append(
-            "EXISTS (SELECT FROM dlq_deadletter letter WHERE letter.group_id = g.id AND letter.status = %s)"
+            "EXISTS (SELECT FROM dlq_deadletter letter"
+            " WHERE letter.group_id BETWEEN g.id AND g.id AND letter.status = %s)"
         )
         values.append(wanted.status)
     if wanted.group is None:
         where.append(STATES[GroupState(wanted.state) if wanted.state else None])
     for column, value in (
         ("g.reason", wanted.reason),
-        ("source.name", wanted.source),
         ("g.event_type", wanted.event_type),
         ("g.failed_in", wanted.failed_in),
         ("g.error_class", wanted.error_class),
@@ -160,21 +140,17 @@ def groups(wanted: Filter, limit: int, after: Sequence[int] | None = None) -> li
             where.append(f"{column} = %s")
             values.append(value)
     if wanted.q:
-        ids = searching.by_words(wanted.q, wanted.status)
-        where.append(
-            "(g.id = ANY(%s) OR g.id IN (SELECT group_id FROM dlq_deadletter letter WHERE letter.id = ANY(%s)))"
-        )
-        values += [searching.groups_by_words(wanted.q), ids]
+        where.append("g.id = ANY(%s)")
+        values.append([*search.groups_by_words, *searching.groups_of_letters(search.by_words)])
     if wanted.correlation_id:
-        where.append(
-            "EXISTS (SELECT FROM dlq_deadletter letter"
-            " WHERE letter.group_id = g.id AND letter.correlation_id = %s)"
-        )
-        values.append(wanted.correlation_id)
+        where.append("g.id = ANY(%s)")
+        values.append(searching.groups_of_correlation(wanted.correlation_id))
     if wanted.attribute:
-        ids = searching.with_attribute(wanted.attribute, wanted.status)
-        where.append("g.id IN (SELECT group_id FROM dlq_deadletter letter WHERE letter.id = ANY(%s))")
-        values.append(ids)
+        where.append("g.id = ANY(%s)")
+        values.append(searching.groups_of_letters(search.with_attribute))
+    if wanted.source:
+        where.append("g.id = ANY(%s)")
+        values.append(searching.groups_of_source(wanted.source, wanted.status))
     if wanted.topic:
         where.append("g.id = ANY(%s)")
         values.append(searching.groups_of_topic(wanted.topic, wanted.status))
@@ -241,12 +217,10 @@ def traces_hurt(group_ids: Sequence[int]) -> dict[int, Traces]:
 
 def count_newer(wanted: Filter, after_id: int, since: datetime | None = None) -> int:
     """How many letters came after `after_id`, or came back after `since`; at most `MOST_NEWS`."""
-    found = matching(wanted)
-    newer = found.filter(pk__gt=after_id)[:MOST_NEWS].count()
-    if since is None:
+    newer = len(Newest(wanted, above=after_id).ids(MOST_NEWS))
+    if since is None or newer >= MOST_NEWS:
         return newer
-    returned = found.filter(pk__lte=after_id, returns__gt=0, last_failed_at__gt=since)
-    return min(MOST_NEWS, newer + returned[:MOST_NEWS].count())
+    return min(MOST_NEWS, newer + Newest(wanted, below=after_id + 1).came_back(since, MOST_NEWS))
 
 
 def count_sent(group: int | None) -> int:
@@ -287,11 +261,9 @@ def matching(wanted: Filter) -> QuerySet[DeadLetter]:
         found = found.filter(last_failed_at__gte=wanted.since)
     if wanted.until:
         found = found.filter(last_failed_at__lt=wanted.until)
+    search = search_of(wanted)
     if wanted.attribute:
-        found = found.filter(pk__in=searching.with_attribute(wanted.attribute, wanted.status))
+        found = found.filter(pk__in=search.with_attribute)
     if wanted.q:
-        found = found.filter(
-            Q(pk__in=searching.by_words(wanted.q, wanted.status))
-            | Q(group__in=searching.groups_by_words(wanted.q))
-        )
+        found = found.filter(Q(pk__in=search.by_words) | Q(group__in=search.groups_by_words))
     return found

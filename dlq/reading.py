@@ -18,18 +18,23 @@ def event_of(letter: DeadLetter) -> Event | None:
 
 def read_event(letter: DeadLetter, body: bytes, headers: dict[str, str], key: str | None) -> Event:
     """What the letter's source would read, had it come with this body. Raises Undecodable and BrokerError."""
-    message = Message(
+    return reader_of(letter.source).read(message_of(letter, body, headers, key))
+
+
+def message_of(letter: DeadLetter, body: bytes, headers: dict[str, str], key: str | None) -> Message:
+    """The letter's message, had it come with this body, these headers and this key."""
+    return Message(
         body=body,
         topic=letter.topic or letter.read_from,
         offset=letter.offset,
         origin_key=letter.origin_key,
         headers=headers,
+        raw_headers=tuple((name, value) for name, value in letter.raw_headers or ()),
         key=key,
         partition=letter.partition,
         timestamp=letter.first_failed_at,
         properties=letter.properties,
     )
-    return reader_of(letter.source).read(message)
 
 
 def fields_of(letter: DeadLetter) -> Fields:

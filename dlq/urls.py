@@ -8,6 +8,7 @@ urlpatterns = [
     path("dead-letters/retry/", views.retry, name="dead-letters-retry"),
     path("dead-letters/discard/", views.discard, name="dead-letters-discard"),
     path("dead-letters/reopen/", views.reopen, name="dead-letters-reopen"),
+    path("dead-letters/read-again/", views.read_again, name="dead-letters-read-again"),
     path("dead-letters/resolve/", views.resolve, name="dead-letters-resolve"),
     path("dead-letters/filters/", views.filters, name="dead-letter-filters"),
     path("dead-letters/filters/<int:pk>/forget/", views.forget_filter, name="dead-letter-filter-forget"),

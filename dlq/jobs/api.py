@@ -11,12 +11,12 @@ from ninja import Router, Schema
 from ninja.errors import HttpError
 from pydantic import Field
 
+from dlq.filter import Filter
 from dlq.jobs import controlling, progress, results, starting
 from dlq.jobs.options import BadOption, Options, read_options
 from dlq.jobs.preflight import preflight
 from dlq.jobs.selection import BadSelection, Selection, of_filter, of_letters
 from dlq.jobs.table import csv_lines
-from dlq.listing import Filter
 from dlq.models import JobState, Reason, RetryJob
 from dlq.permissions import WHY_NOT, may_operate
 from dlq.retry import NotNow

@@ -7,7 +7,7 @@ import msgspec
 from django.db.models import QuerySet
 
 from dlq import listing
-from dlq.listing import Filter
+from dlq.filter import Filter
 from dlq.models import DeadLetter, DeadLetterGroup, Status
 
 MOST_NAMED = 10_000

@@ -85,7 +85,7 @@ class GroupCount(models.Model):
     """
 
     group = models.ForeignKey(DeadLetterGroup, on_delete=models.CASCADE, related_name="counts")
-    hour = models.DateTimeField(help_text="The full hour; after two days, the day.")
+    hour = models.DateTimeField(help_text="The full hour; after a day, the month.")
     failures = models.BigIntegerField(default=0, help_text="Letters that died, and retries that came back.")
     letters_change = models.BigIntegerField(default=0, help_text="Letters added to the group.")
     open_change = models.BigIntegerField(
@@ -117,7 +117,7 @@ class DeadLetter(models.Model):
         db_index=False,
         help_text="The group of its fingerprint, where a rule put it into another.",
     )
-    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letters")
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letters", db_index=False)
     reason = models.CharField(max_length=12, choices=Reason)
     status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
     origin_key = models.TextField(help_text="What stays the same when the broker delivers the message again.")
@@ -171,7 +171,16 @@ class DeadLetter(models.Model):
             models.Index(fields=["event_id"], name="dead_letter_event"),
             models.Index(fields=["correlation_id"], name="dead_letter_correlation"),
             models.Index(fields=["status", "-id"], name="dead_letter_status"),
+            # The newest of each group, and of each group by what a group does not tell (dlq/newest.py).
             models.Index(fields=["group", "status", "-id"], name="dead_letter_group"),
+            models.Index(fields=["source", "group", "status", "-id"], name="dead_letter_source"),
+            models.Index(fields=["topic", "group", "status", "-id"], name="dead_letter_topic"),
+            models.Index(
+                fields=["read_from", "group", "status", "-id"],
+                name="dead_letter_read_from",
+                condition=~models.Q(read_from=models.F("topic")),
+            ),
+            models.Index(fields=["last_failed_at"], name="dead_letter_failed"),
             # What a receipt or a second failure of the same event can close: small, whatever has piled up.
             models.Index(
                 fields=["event_id"],

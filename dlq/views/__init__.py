@@ -2,7 +2,7 @@
 groups (`triaging`), edits (`editing`), filters (`saving`)."""
 
 from dlq.views.browsing import body, letter, letters, news, raw
-from dlq.views.deciding import discard, reopen, resolve
+from dlq.views.deciding import discard, read_again, reopen, resolve
 from dlq.views.editing import edit, edit_check, edit_decide, waiting
 from dlq.views.retrying import job, job_control, job_csv, job_progress, jobs, retry
 from dlq.views.saving import filters, forget_filter
@@ -26,6 +26,7 @@ __all__ = [
     "letters",
     "news",
     "raw",
+    "read_again",
     "reopen",
     "resolve",
     "retry",

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django_htmx.http import trigger_client_event
 
 from dlq import listing
-from dlq.listing import Filter
+from dlq.filter import Filter
 from dlq.permissions import WHY_NOT, may_operate
 from dlq.retry import MAX_AT_ONCE, Refusal
 from dlq.views.filters import filter_of

@@ -15,14 +15,19 @@ from django.views.decorators.http import require_GET
 from dlq import counts, history, listing, stack
 from dlq.body import MAX_JSON_BYTES, Body, look_at
 from dlq.edits.message import in_force
-from dlq.listing import Filter, GroupRow
-from dlq.models import DeadLetter, Edit, EditState, Retry, Status
+from dlq.filter import Filter
+from dlq.listing import GroupRow
+from dlq.models import DeadLetter, Edit, EditState, Reason, Retry, Status
+from dlq.newest import Newest, search_of
 from dlq.permissions import WHY_NOT, may_operate
+from dlq.reading import event_of
 from dlq.retry import NotNow, is_silent, refuse_retry
 from dlq.routes import NoRoute, route_of
+from dlq.searching import Search
 from dlq.views.editing import edits_of
 from dlq.views.filters import bar_of, filter_of
 from dlq.views.triaging import regrouped
+from eventhub.events.envelope import Event
 from eventhub.events.queries import StoredEvent, events_by_correlation
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 
@@ -45,11 +50,12 @@ def letters(request: HttpRequest) -> HttpResponse:
     if cursor := request.GET.get("cursor"):
         chosen = filter_of(bar.values, _group_asked(request))
         return render(request, "dlq/_letters.html", _letters(request, chosen, cursor))
+    search = search_of(wanted)
     context: dict[str, Any] = {
         "bar": bar,
         "totals": counts.open_letters(),
         "edits_waiting": Edit.objects.filter(state=EditState.WAITING).count(),
-    } | _groups(request, wanted)
+    } | _groups(request, wanted, search=search)
     shown: list[GroupRow] = context["groups"]
     asked = _group_asked(request)
     is_flat = request.GET.get("group") == "all"
@@ -61,7 +67,9 @@ def letters(request: HttpRequest) -> HttpResponse:
         group = next(iter(listing.groups(Filter(group=asked), 1)), None)
     context |= {"group": group, "is_flat": is_flat, "is_implied": "group" not in request.GET}
     if group or is_flat:
-        context |= _letters(request, filter_of(bar.values, None if is_flat else asked))
+        # All letters are looked for as the groups were; of one group, more of its own letters are.
+        chosen = filter_of(bar.values, None if is_flat else asked)
+        context |= _letters(request, chosen, search=search if is_flat else None)
     if group:
         context |= _story(group) | regrouped(group.id)
     context["acts_on_open"] = wanted.status in ("", Status.OPEN)
@@ -110,6 +118,8 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
         "headers": sorted(found.headers.items()),
         "why_no_retry": _why_no_retry(found, latest),
         "will_go": _will_go(found),
+        "may_be_read": found.reason != Reason.SERVICE and found.status == Status.OPEN,
+        "reads_as": _reads_as(found),
         "similar": _similar(found),
         "trace_events": _trace(found),
         **edits_of(found),
@@ -142,9 +152,11 @@ def raw(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def _groups(request: HttpRequest, wanted: Filter, cursor: str = "") -> dict[str, Any]:
+def _groups(
+    request: HttpRequest, wanted: Filter, cursor: str = "", search: Search | None = None
+) -> dict[str, Any]:
     after = _place(cursor, 2) if cursor else None
-    found = listing.groups(wanted, GROUPS_A_PAGE + 1, after)
+    found = listing.groups(wanted, GROUPS_A_PAGE + 1, after, search=search)
     shown = found[:GROUPS_A_PAGE]
     ids = [row.id for row in shown]
     failures = counts.failures_by_hour(ids, SPARK_HOURS)
@@ -169,9 +181,11 @@ def _groups(request: HttpRequest, wanted: Filter, cursor: str = "") -> dict[str,
     }
 
 
-def _letters(request: HttpRequest, wanted: Filter, cursor: str = "") -> dict[str, Any]:
+def _letters(
+    request: HttpRequest, wanted: Filter, cursor: str = "", search: Search | None = None
+) -> dict[str, Any]:
     before = _place(cursor, 1)[0] if cursor else None
-    found = listing.letters(wanted, LETTERS_A_PAGE + 1, before)
+    found = listing.letters(wanted, LETTERS_A_PAGE + 1, before, search=search)
     page = found[:LETTERS_A_PAGE]
     more = _address(request, cursor=encode_cursor(page[-1].pk)) if len(found) > len(page) else ""
     return {
@@ -200,12 +214,9 @@ def _sent(group: int | None) -> dict[str, Any]:
 
 def _story(group: GroupRow) -> dict[str, Any]:
     """What happened in a group, told by its newest letter."""
+    newest = Newest(Filter(group=group.id)).ids(1)
     example = (
-        DeadLetter.objects.filter(group=group.id)
-        .select_related("source")
-        .defer("body")
-        .order_by("-pk")
-        .first()
+        DeadLetter.objects.filter(pk__in=newest).select_related("source").defer("body", "attributes").first()
     )
     if example is None:
         return {}
@@ -243,6 +254,17 @@ def _will_go(letter: DeadLetter) -> str:
     same = "" if edit or not letter.event_id else ", same event id"
     elsewhere = f" ({route.redirected})" if route.redirected else ""
     return f"{what} to {route.destination}{elsewhere}{same}, attempt {letter.attempts + 1}."
+
+
+def _reads_as(letter: DeadLetter) -> Event | None:
+    """What an open letter that could not be read is to its source now; None when it is still not to be read."""
+    if (
+        letter.reason != Reason.UNDECODABLE
+        or letter.status != Status.OPEN
+        or letter.size_bytes > MAX_JSON_BYTES
+    ):
+        return None
+    return event_of(letter)
 
 
 def _others(letter: DeadLetter) -> list[DeadLetter]:

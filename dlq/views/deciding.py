@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dlq import closing
+from dlq import closing, rereading
 from dlq.views.asking import changed, chosen, finish, letters_in_words, named, operators_only
 from eventhub.access.audit import actor_of
 
@@ -38,6 +38,14 @@ def resolve(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     note = f"{actor.name} marked it as resolved: its retry was sent, and no word came back."
     return _closed(request, "Resolve", "Resolved", closing.resolve(chosen(request.POST).ids, note, actor))
+
+
+@require_POST
+@operators_only
+def read_again(request: HttpRequest) -> HttpResponse:
+    """Read messages as their sources read them now, and store the events in them."""
+    closed = rereading.read_again(chosen(request.POST).ids, actor_of(request))
+    return _closed(request, "Read again", "Read and stored", closed)
 
 
 def _closed(request: HttpRequest, title: str, verb: str, closed: closing.Closed) -> HttpResponse:

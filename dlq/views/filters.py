@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from msgspec import structs
 
-from dlq.listing import Filter, GroupState
+from dlq.filter import Filter, GroupState
 from dlq.models import DeadLetterGroup, Reason, Status
 from eventhub.brokers.models import Source
 from eventhub.pages.filters import Field, FilterBar, choices, filter_bar
@@ -36,16 +36,10 @@ _PATH = re.compile(r"(?:\$\.|data[.\[])[^=\s]*\s*=.+|[\w.\[\]-]+\s+=\s+\S.*", re
 
 def bar_of(request: HttpRequest) -> FilterBar:
     """The bar for this request. Left alone, it shows what is open."""
-    types = (
-        DeadLetterGroup.objects.exclude(event_type="")
-        .order_by("event_type")
-        .values_list("event_type", flat=True)
-        .distinct()[:MAX_EVENT_TYPES]
-    )
     sources = (
         Source.objects.filter(dead_letter_groups__isnull=False).distinct().values_list("name", flat=True)
     )
-    services, classes = _named()
+    types, services, classes = _named()
     return filter_bar(
         request,
         [
@@ -131,8 +125,11 @@ def short_class(name: str) -> str:
     return name.rsplit(".", 1)[-1].rsplit("$", 1)[-1]
 
 
-def _named() -> tuple[list[str], list[str]]:
-    """The services that failed, and the error classes. One statement over the groups."""
-    pairs = DeadLetterGroup.objects.values_list("failed_in", "error_class").distinct()[: 2 * MAX_EVENT_TYPES]
-    found = list(pairs)
-    return sorted({one for one, _ in found if one}), sorted({other for _, other in found if other})
+def _named() -> list[list[str]]:
+    """The event types, the services that failed, and the error classes. One statement over the groups."""
+    found = (
+        DeadLetterGroup.objects.order_by()
+        .values_list("event_type", "failed_in", "error_class")
+        .distinct()[: 2 * MAX_EVENT_TYPES]
+    )
+    return [sorted({*names} - {""}) for names in zip(*found, strict=True)] or [[], [], []]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from dlq import listing, regrouping, rules, triage
-from dlq.listing import Filter
+from dlq.filter import Filter, GroupState
 from dlq.models import DeadLetter, DeadLetterGroup, GroupComment, GroupRule
 from dlq.reading import fields_of
 from dlq.views.asking import finish, operators_only
@@ -86,7 +86,7 @@ def _sheet(
                 "history": _history(group),
             }
         case "regroup":
-            others = listing.groups(Filter(state=listing.GroupState.ANY.value), OTHERS_OFFERED)
+            others = listing.groups(Filter(state=GroupState.ANY.value), OTHERS_OFFERED)
             context |= {
                 "others": [row for row in others if row.id != group.pk],
                 "fields": _splits(group),

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from dlq import listing
+from dlq.filter import Filter
 from dlq.models import Status
 from eventhub.pages.hues import hue_of
 from eventhub.pages.ranges import TimeRange, time_range
@@ -175,7 +176,7 @@ def _details(chosen: TimeRange, now: datetime) -> dict[str, Any]:
             for t in slow
         ],
         "changes": changes.recent(now, MOST_ROWS),
-        "groups": listing.groups(listing.Filter(status=Status.OPEN), MOST_ROWS),
+        "groups": listing.groups(Filter(status=Status.OPEN), MOST_ROWS),
         "from_to": f"from={int(window.start.timestamp())}&to={int(window.end.timestamp())}",
     }
 

@@ -30,7 +30,8 @@ def test_a_thousand_letters_cost_a_handful_of_statements(shop: Source) -> None:
     ) as captured:
         assert record(shop, *letters) == 1000
 
-    assert len([q for q in captured if "SAVEPOINT" not in q["sql"]]) <= 5
+    # Groups known, made, rules; a place to copy to, the copy, the letters from there; counts.
+    assert len([q for q in captured if "SAVEPOINT" not in q["sql"]]) <= 7
     assert DeadLetterGroup.objects.count() == 1
 
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from dlq import closing, counts, intake, listing
 from dlq.body import look_at, pieces
-from dlq.listing import Filter
+from dlq.filter import Filter
 from dlq.models import DeadLetter, DeadLetterGroup, Status
 from eventhub.access.audit import Actor
 from eventhub.access.models import AuditEntry

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dlq import attributes, intake, listing
 from dlq.attributes import BadAttribute, digests_of, read_attribute
-from dlq.listing import Filter
+from dlq.filter import Filter
 from eventhub.brokers.models import Source
 from tests.dlq.letters import broken, dead_message, service_failure
 

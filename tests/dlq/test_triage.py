@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from dlq import intake, listing, triage
-from dlq.listing import Filter
+from dlq.filter import Filter
 from dlq.models import DeadLetterGroup
 from eventhub.access.audit import Actor
 from eventhub.access.models import AuditEntry

@@ -8,19 +8,21 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dlq import closing, exporting, listing, retention
+from dlq import closing, exporting, listing, rereading, retention
 from dlq.attributes import BadAttribute, read_attribute
+from dlq.filter import Filter
 from dlq.jobs import controlling, progress, starting
 from dlq.jobs.options import BadOption, Options, read_options
 from dlq.jobs.preflight import preflight
 from dlq.jobs.selection import BadSelection, Selection, of_filter, of_letters
 from dlq.jobs.table import csv_lines
-from dlq.listing import Filter
 from dlq.models import DeadLetter, JobState, Reason, RetryJob, Status
 from dlq.retry import MAX_AT_ONCE, NotNow, Refusal
 from eventhub.access.audit import Actor
 
 LOOK_EVERY_S = 1.0
+# Of a filter, the oldest so many; the next call goes on with the others.
+MOST_READ_AGAIN = 100_000
 
 
 class Command(BaseCommand):
@@ -43,6 +45,11 @@ class Command(BaseCommand):
         discard.add_argument("ids", nargs="*", type=int, help="Letter ids; or leave them out and filter.")
         discard.add_argument("--because", required=True, help="Why: others will read it.")
         _filters(discard)
+        again = verbs.add_parser(
+            "read-again", help="Read letters that EventHub could not read as their sources read them now."
+        )
+        again.add_argument("ids", nargs="*", type=int, help="Letter ids; or leave them out and filter.")
+        _filters(again)
         export = verbs.add_parser("export", help="Write letters to standard output, the newest first.")
         export.add_argument("--format", choices=["csv", "jsonl"], default="csv")
         export.add_argument("--status", choices=[*Status.values, "all"], default="open")
@@ -66,6 +73,7 @@ class Command(BaseCommand):
             "list": self._list,
             "retry": self._retry,
             "discard": self._discard,
+            "read-again": self._read_again,
             "export": self._export,
             "drop-old": self._drop_old,
             "jobs": self._jobs,
@@ -92,6 +100,17 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"Discarded {len(closed.done)}, left as they were {len(closed.refused)}.")
         self._refused(closed.refused)
+
+    def _read_again(self, options: dict[str, Any]) -> None:
+        ids = options["ids"] or listing.open_letter_ids(_some_filter(options), MOST_READ_AGAIN)
+        done = 0
+        refused: list[Refusal] = []
+        for start in range(0, len(ids), MAX_AT_ONCE):
+            closed = rereading.read_again(ids[start : start + MAX_AT_ONCE], _actor())
+            done += len(closed.done)
+            refused += closed.refused
+        self.stdout.write(f"Stored {done}, left as they were {len(refused)}.")
+        self._refused(refused)
 
     def _export(self, options: dict[str, Any]) -> None:
         lines = exporting.csv_lines if options["format"] == "csv" else exporting.json_lines

@@ -9,12 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from dlq import closing, counts, intake, outcomes, routes
+from dlq.filter import Filter
 from dlq.headers import RETRY_OF
 from dlq.jobs import controlling, driving, lease, marking, results, starting
 from dlq.jobs.options import Options
 from dlq.jobs.selection import BadSelection, of_filter, of_letters
 from dlq.jobs.tally import count, read_tally
-from dlq.listing import Filter
 from dlq.models import (
     DeadLetter,
     JobState,

@@ -8,12 +8,12 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from dlq import intake
+from dlq.filter import Filter
 from dlq.jobs import preflight as looking
 from dlq.jobs.findings import Destination, Facts, judge
 from dlq.jobs.options import Options
 from dlq.jobs.preflight import preflight
 from dlq.jobs.selection import of_filter, of_letters
-from dlq.listing import Filter
 from dlq.models import DeadLetter, RedirectRule
 from eventhub.brokers.adapter import Place
 from eventhub.brokers.models import Source
