@@ -12,6 +12,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterField(
+            model_name="groupcount",
+            name="hour",
+            field=models.DateTimeField(help_text="The full hour; after a day, the month."),
+        ),
+        migrations.AlterField(
             model_name="deadletter",
             name="source",
             field=models.ForeignKey(

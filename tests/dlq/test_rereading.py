@@ -51,7 +51,11 @@ def ingest(source: Source, messages: list[Message]) -> None:
 
 
 def mend(source: Source) -> None:
-    source.mapping = {"event_type": "join('.', ['parcel', kind])", "event_id": "number", "data": "@"}
+    source.mapping = {
+        "event_type": "join('.', ['parcel', body.kind])",
+        "event_id": "body.number",
+        "data": "body",
+    }
     source.save()
 
 

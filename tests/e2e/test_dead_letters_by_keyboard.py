@@ -29,7 +29,8 @@ def test_letters_are_worked_through_by_keyboard(open_window, unreadable):
             break
         page.wait_for_timeout(1000)
     current, chosen, bar, sheet = (
-        page.locator(css) for css in ("[data-row].is-current", "[data-letter]:checked", "[data-choice]", "#sheet")
+        page.locator(css)
+        for css in ("[data-row].is-current", "[data-letter]:checked", "[data-choice]", "#sheet")
     )
 
     page.keyboard.press("j")
