@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from dlq.dead_letter_queues import read
 from dlq.formats import FORMATS, read_death, without_death
 from dlq.groups import Place
-from dlq.intake import _row
-from dlq.text import storable
+from dlq.writing import COLUMNS, _line
 from eventhub.events.message import Message, lower_headers
 from eventhub.events.wire_text import to_text
 from tests.dlq.formats.dead import BROKER_TIME
@@ -85,10 +84,11 @@ def test_no_headers_can_make_reading_a_death_fail(pairs, body, told):
     assert 1 <= found.attempts < 2**31
     assert found.origin.partition is None or 0 <= found.origin.partition < 2**31
     without_death(message.header_pairs())
-    letter = read(message)
-    row = _row(letter, Place(1), BROKER_TIME)
-    assert storable(row.error_message) == row.error_message
-    assert row.partition == found.origin.partition
+    line = _line(read(message), Place(1), ("1", BROKER_TIME.isoformat()), BROKER_TIME)
+    line.encode()
+    assert "\x00" not in line and "\n" not in line
+    row = dict(zip(COLUMNS.split(", "), line.split("\t"), strict=True))
+    assert row["partition"] == ("\\N" if found.origin.partition is None else str(found.origin.partition))
 
 
 @pytest.mark.parametrize("candidate", FORMATS, ids=lambda candidate: candidate.name)
