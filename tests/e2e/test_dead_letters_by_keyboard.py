@@ -64,6 +64,7 @@ def test_letters_are_worked_through_by_keyboard(open_window, unreadable):
     page.keyboard.press("Escape")
     expect(chosen).to_have_count(0)
 
+    page.keyboard.press("j")
     page.keyboard.press("e")
     page.wait_for_url(re.compile(r"/dead-letters/\d+/edit/"))
     page.go_back()

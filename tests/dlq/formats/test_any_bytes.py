@@ -86,7 +86,8 @@ def test_no_headers_can_make_reading_a_death_fail(pairs, body, told):
     without_death(message.header_pairs())
     line = _line(read(message), Place(1), ("1", BROKER_TIME.isoformat()), BROKER_TIME)
     line.encode()
-    assert "\x00" not in line and "\n" not in line
+    assert "\x00" not in line
+    assert "\n" not in line
     row = dict(zip(COLUMNS.split(", "), line.split("\t"), strict=True))
     assert row["partition"] == ("\\N" if found.origin.partition is None else str(found.origin.partition))
 
