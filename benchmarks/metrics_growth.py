@@ -23,9 +23,9 @@ RANGES = ("5m", "15m", "1h")
 
 # Rows as the writers and the merge task leave them: one a bucket, type and service, with both histograms.
 FILL = """
-INSERT INTO rollups_rollup (grain, bucket, origin_id, event_type, service, received, size_bytes, duplicates,
+INSERT INTO rollups_rollup (grain, bucket, origin_id, broker, event_type, service, received, size_bytes, duplicates,
     dead_letters, invalid, handled, failed, arrival_buckets, arrival_counts, processing_buckets, processing_counts)
-SELECT %(grain)s, t, %(origin)s, 'order.type' || k, 'service' || k %% %(services)s, n, n * 400, 0, 0, 0, n, 0,
+SELECT %(grain)s, t, %(origin)s, 'redis', 'order.type' || k, 'service' || k %% %(services)s, n, n * 400, 0, 0, 0, n, 0,
     ARRAY[-120, -115, -110, -100], ARRAY[n, n, n, 1], ARRAY[-90, -85, -80, -60], ARRAY[n, n, n, 1]
 FROM generate_series(%(start)s::timestamptz, %(end)s::timestamptz, %(step)s * interval '1 second') t,
      generate_series(1, %(types)s) k,

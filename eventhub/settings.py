@@ -186,6 +186,8 @@ CELERY_BEAT_SCHEDULE = {
     "alert": {"task": "monitoring.alert", "schedule": 5.0, "options": {"expires": 5}},
     "note-versions": {"task": "monitoring.note_versions", "schedule": 10.0, "options": {"expires": 10}},
     "merge-rollups": {"task": "rollups.merge", "schedule": 60.0, "options": {"expires": 60}},
+    "prune-rollups": {"task": "rollups.prune", "schedule": 3600.0},
+    "thin-lag-history": {"task": "monitoring.thin_history", "schedule": 3600.0},
     "prepare-partitions": {"task": "events.prepare_partitions", "schedule": 3600.0},
     "drive-retry-jobs": {"task": "dlq.drive_jobs", "schedule": 2.0, "options": {"expires": 2}},
     "sweep-handlers": {"task": "handlers.sweep", "schedule": 1.0, "options": {"expires": 2}},
@@ -220,6 +222,7 @@ PUBLIC_URL = _env.get("PUBLIC_URL", "")  # where people reach this installation;
 DEAD_LETTER_RETENTION_DAYS = _number("DEAD_LETTER_RETENTION_DAYS", 0)
 EDITS_NEED_APPROVAL = _flag("EDITS_NEED_APPROVAL", False)  # of dead letters, by a second person
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
+ROLLUP_RETENTION_DAYS = _number("ROLLUP_RETENTION_DAYS", 0)  # 0 keeps figures for ever
 OUTBOX_TARGET = _json("OUTBOX_TARGET")  # where `manage.py outbox relay` publishes (docs/outbox.md)
 HANDLER_HISTORY_DAYS = _number("HANDLER_HISTORY_DAYS", 30)  # 0 keeps every attempt for ever
 INGEST_BATCH_SIZE = _number("INGEST_BATCH_SIZE", 5000)

@@ -16,6 +16,8 @@ from django.db import connection
 from django.utils import timezone
 
 from eventhub.brokers.models import Source
+from eventhub.traces.flow.hops import QUANTILES as HOP_QUANTILES
+from eventhub.traces.flow.hops import hop_times
 from monitoring.rollups import reading
 from monitoring.rollups.windows import floor_to
 from monitoring.snapshot import take
@@ -98,7 +100,10 @@ def families(now: datetime | None = None) -> Iterator[Family]:
         "eventhub_source_up",
         "gauge",
         "1 while a worker reads the source without trouble.",
-        [({"source": one.name, "state": one.state}, float(one.level == "ok")) for one in snapshot.sources],
+        [
+            ({"source": one.name, "broker": one.kind, "state": one.state}, float(one.level == "ok"))
+            for one in snapshot.sources
+        ],
     )
     yield from _groups(now)
 
@@ -154,6 +159,16 @@ def _quantiles(now: datetime) -> Iterator[Family]:
                 if value is not None:
                     samples.append(({"event_type": event_type, "quantile": f"{q:g}"}, value))
         yield Family(f"eventhub_{which}_seconds", "gauge", text, samples)
+    yield Family(
+        "eventhub_hop_seconds",
+        "gauge",
+        "Time from a cause to its effect, by their event types, over 5 min of event time.",
+        [
+            ({"cause": hop.from_type, "effect": hop.to_type, "quantile": f"{q:g}"}, value)
+            for hop in hop_times(now - QUANTILES_OVER, now)
+            for q, value in zip(HOP_QUANTILES, (hop.p50_s, hop.p95_s, hop.p99_s), strict=True)
+        ],
+    )
 
 
 def _groups(now: datetime) -> Iterator[Family]:

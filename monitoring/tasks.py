@@ -2,7 +2,7 @@ from celery import shared_task
 
 from monitoring import changes, lag
 from monitoring.alerts import evaluating, sending
-from monitoring.watch import sampling
+from monitoring.watch import sampling, thinning
 
 
 @shared_task(name="monitoring.sample_lag")
@@ -21,6 +21,12 @@ def note_versions() -> None:
 def watch_brokers() -> None:
     """Ask every broker about all its consumer groups and queues."""
     sampling.watch()
+
+
+@shared_task(name="monitoring.thin_history")
+def thin_history() -> None:
+    """Make hours of old minutes of what waited."""
+    thinning.thin()
 
 
 @shared_task(name="monitoring.alert")

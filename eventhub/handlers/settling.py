@@ -32,7 +32,7 @@ def settle(subscription: Subscription, handler_id: int, ended: Ended) -> None:
     dead = [(held, result) for held, result in ended if _state(result) is State.DEAD]
     _mark(ended, now)
     _note_attempts(handler_id, ended, now)
-    writing.add(_tallies(subscription.name, ended), origin_id=None, at=now)
+    writing.add(_tallies(subscription.name, ended), origin_id=None, broker="", at=now)
     if dead:
         burial.bury(subscription.name, dead, now)
     repaired = [

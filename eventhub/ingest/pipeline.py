@@ -152,7 +152,9 @@ class Pipeline:
             is_all_new = not any(appended.outcomes)
             if not is_all_new:
                 counted = recount(events, batch.rows.origins, batch.invalid, appended.outcomes)
-            writing.add(tallies(counted, letters, now), origin_id=batch.source.pk, at=now)
+            writing.add(
+                tallies(counted, letters, now), origin_id=batch.source.pk, broker=batch.source.kind, at=now
+            )
             self._seen.note(batch.counted.types)
             self._searchable.fill(batch.counted.types)
             if batch.planned:

@@ -6,16 +6,18 @@ from django.conf import settings
 
 from eventhub.traces import attributes
 from eventhub.traces.flow import keeping
-from eventhub.traces.models import Instance
+from eventhub.traces.models import Grain, Instance
 
-# The flow in minutes is kept so long; in hours, for ever.
+# The flow in minutes is kept so long; in hours, as long as all figures are.
 MINUTES_FOR = timedelta(days=3)
 
 
 def forget(now: datetime | None = None) -> None:
-    """Apply the retention of events (``EVENT_RETENTION_DAYS``) to values and instances, and thin out the flow."""
+    """Apply the retention of events to values and instances, and that of figures to the flow, and thin that out."""
     now = now or datetime.now(UTC)
-    keeping.forget_minutes(now - MINUTES_FOR)
+    keeping.forget(Grain.MINUTE, now - MINUTES_FOR)
+    if settings.ROLLUP_RETENTION_DAYS > 0:
+        keeping.forget(Grain.HOUR, now - timedelta(days=settings.ROLLUP_RETENTION_DAYS))
     if settings.EVENT_RETENTION_DAYS > 0:
         oldest = now - timedelta(days=settings.EVENT_RETENTION_DAYS + 1)
         attributes.drop_older_than(oldest)

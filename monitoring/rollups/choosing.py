@@ -1,4 +1,4 @@
-"""Series over rollups of one event type, service or source, or of everything: what the Figures page draws."""
+"""Series over rollups of one event type, service, source or broker, or of everything: what the Figures page draws."""
 
 from collections import defaultdict
 from typing import Any
@@ -19,11 +19,12 @@ class Choice(msgspec.Struct, frozen=True):
     event_type: str = ""
     service: str = ""
     origin_id: int | None = None
+    broker: str = ""
 
     def where(self, window: Window) -> tuple[str, list[Any]]:
         """The condition on rollups and its values (index ``rollup_bucket``)."""
         parts, values = ["bucket >= %s", "bucket < %s"], [window.start, window.end]
-        for column in ("event_type", "service", "origin_id"):
+        for column in self.__struct_fields__:
             if value := getattr(self, column):
                 parts.append(f"{column} = %s")
                 values.append(value)

@@ -25,9 +25,10 @@ WITH old AS (
 ), keyed AS (
     SELECT date_bin(%(width)s::interval, bucket, timestamptz 'epoch') AS to_bucket, old.* FROM old
 ), counts AS (
-    SELECT to_bucket, origin_id, event_type, service, sum(received) AS received, sum(size_bytes) AS size_bytes,
-        sum(duplicates) AS duplicates, sum(dead_letters) AS dead_letters, sum(invalid) AS invalid,
-        sum(handled) AS handled, sum(failed) AS failed
+    -- A source has one broker, and where there is no source there is none.
+    SELECT to_bucket, origin_id, max(broker) AS broker, event_type, service, sum(received) AS received,
+        sum(size_bytes) AS size_bytes, sum(duplicates) AS duplicates, sum(dead_letters) AS dead_letters,
+        sum(invalid) AS invalid, sum(handled) AS handled, sum(failed) AS failed
     FROM keyed GROUP BY to_bucket, origin_id, event_type, service
 ), arrival AS (
     SELECT to_bucket, origin_id, event_type, service, array_agg(b ORDER BY b) AS buckets,
@@ -46,9 +47,9 @@ WITH old AS (
         GROUP BY to_bucket, origin_id, event_type, service, b
     ) AS parts GROUP BY to_bucket, origin_id, event_type, service
 )
-INSERT INTO rollups_rollup (grain, bucket, origin_id, event_type, service, received, size_bytes, duplicates,
+INSERT INTO rollups_rollup (grain, bucket, origin_id, broker, event_type, service, received, size_bytes, duplicates,
     dead_letters, invalid, handled, failed, arrival_buckets, arrival_counts, processing_buckets, processing_counts)
-SELECT %(to)s, k.to_bucket, k.origin_id, k.event_type, k.service, k.received, k.size_bytes, k.duplicates,
+SELECT %(to)s, k.to_bucket, k.origin_id, k.broker, k.event_type, k.service, k.received, k.size_bytes, k.duplicates,
     k.dead_letters, k.invalid, k.handled, k.failed, coalesce(a.buckets, '{}'), coalesce(a.counts, '{}'),
     coalesce(p.buckets, '{}'), coalesce(p.counts, '{}')
 FROM counts k

@@ -22,6 +22,11 @@ class Rollup(models.Model):
     grain = models.SmallIntegerField(choices=Grain)
     bucket = models.DateTimeField()
     origin_id = models.BigIntegerField(null=True, help_text="The broker Source.")
+    broker = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="The kind of the Source, which may be deleted; empty for what came through none.",
+    )
     event_type = models.TextField(blank=True, help_text="Empty for what could not be read.")
     service = models.TextField(
         blank=True, help_text="The service that published, or that reported a delivery."

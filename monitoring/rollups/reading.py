@@ -17,7 +17,7 @@ from monitoring.rollups.histogram import percentile
 from monitoring.rollups.windows import Window, ceil_to, floor_to
 
 Histogram = Literal["processing", "arrival"]
-Group = Literal["event_type", "service", "origin_id"]
+Group = Literal["event_type", "service", "origin_id", "broker"]
 
 # The name under which the less busy types of a chart are summed.
 OTHER = "other"
@@ -43,7 +43,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class GroupTotals(msgspec.Struct, frozen=True):
-    """Totals of one event type, service or source (`key`), with its median and 95th percentile in seconds."""
+    """Totals of one event type, service, source or broker (`key`), with its median and 95th percentile in seconds."""
 
     key: str
     totals: Totals
@@ -123,7 +123,7 @@ def _chosen(
 
 
 def totals_by(group: Group, start: datetime, end: datetime) -> list[GroupTotals]:
-    """Sums per event type, service or source, with percentiles of processing, the busiest first."""
+    """Sums per event type, service, source or broker, with percentiles of processing, the busiest first."""
     sums = _totals(group, start, end)
     shapes = histograms("processing", start, end, group)
     found = [
@@ -257,8 +257,8 @@ def _widened(start: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def _totals(group: Group | Literal[""], start: datetime, end: datetime) -> dict[Any, Totals]:
-    # Per source everything it delivered counts, receipts too: that is what it had to carry.
-    received = "received" if group == "origin_id" else RECEIVED
+    # Per source and broker everything that came counts, receipts too: that is what they had to carry.
+    received = "received" if group in ("origin_id", "broker") else RECEIVED
     sql = f"""
         SELECT {group or "NULL"}, sum({received}), sum(size_bytes), sum(duplicates), sum(dead_letters),
                sum(handled), sum(failed)

@@ -10,8 +10,8 @@ from django.db import connection
 from monitoring.rollups.models import Grain
 
 COLUMNS = (
-    "grain, bucket, origin_id, event_type, service, received, size_bytes, duplicates, dead_letters, invalid, handled, "
-    "failed, arrival_buckets, arrival_counts, processing_buckets, processing_counts"
+    "grain, bucket, origin_id, broker, event_type, service, received, size_bytes, duplicates, dead_letters, invalid, "
+    "handled, failed, arrival_buckets, arrival_counts, processing_buckets, processing_counts"
 )
 
 
@@ -53,27 +53,33 @@ class Tallies(dict[tuple[str, str], Tally]):
         return tally
 
 
-def add(tallies: Tallies, *, origin_id: int | None, at: datetime) -> None:
-    """Add the rows of one batch, in the caller's transaction. `at` is when the batch is recorded."""
+def add(tallies: Tallies, *, origin_id: int | None, broker: str, at: datetime) -> None:
+    """Add the rows of one batch, in the caller's transaction.
+
+    It came from the source `origin_id` of the kind `broker` (None and "": from none), and is recorded at `at`.
+    """
     bucket = at.replace(microsecond=0)
     rows = [
-        _row(bucket, origin_id, event_type, service, tally)
+        _row(bucket, origin_id, broker, event_type, service, tally)
         for (event_type, service), tally in tallies.items()
     ]
     if not rows:
         return
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO rollups_rollup ({COLUMNS}) VALUES ({', '.join(['%s'] * 16)})",  # noqa: S608 - constants
+            f"INSERT INTO rollups_rollup ({COLUMNS}) VALUES ({', '.join(['%s'] * 17)})",  # noqa: S608 - constants
             rows,
         )
 
 
-def _row(bucket: datetime, origin_id: int | None, event_type: str, service: str, tally: Tally) -> list[Any]:
+def _row(
+    bucket: datetime, origin_id: int | None, broker: str, event_type: str, service: str, tally: Tally
+) -> list[Any]:
     return [
         Grain.SECOND,
         bucket,
         origin_id,
+        broker,
         event_type,
         service,
         tally.received,

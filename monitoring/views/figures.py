@@ -1,4 +1,4 @@
-"""The Figures page: throughput, failures and times of a type, service or source, beside those of another day."""
+"""The Figures page: throughput, failures and times of a type, service, source or broker, beside another day's."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from eventhub.brokers.models import Kind, Source
 from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.schemas.models import EventType
+from eventhub.traces.flow.hops import HopTime, hop_series, hop_times
 from monitoring.rollups import choosing, reading
 from monitoring.rollups.choosing import Choice
 from monitoring.rollups.windows import Window, window_between
@@ -19,6 +20,7 @@ from monitoring.rollups.windows import Window, window_between
 DEFAULT_RANGE = "1h"
 COMPARE = {"day": timedelta(days=1), "week": timedelta(days=7)}
 MOST_NAMES = 500
+MOST_HOPS = 12
 
 
 @require_safe
@@ -33,8 +35,12 @@ def figures(request: HttpRequest) -> HttpResponse:
         "services": sorted({one.key for one in services if one.key}),
         "sources": Source.objects.exclude(kind=Kind.HANDLERS).order_by("name").values_list("name", flat=True),
         "type": request.GET.get("type", ""),
+        "brokers": [(kind.value, kind.label) for kind in Kind if kind is not Kind.HANDLERS],
         "service": request.GET.get("service", ""),
         "source": request.GET.get("source", ""),
+        "broker": request.GET.get("broker", ""),
+        "has_hops": has_hops(request),
+        "hops": _hops(request, window),
         "compare": request.GET.get("compare", ""),
         "query": request.GET.urlencode(),
         "is_live": not chosen.is_custom,
@@ -49,6 +55,8 @@ def figures_series(request: HttpRequest) -> HttpResponse:
     window = _window(time_range(request, DEFAULT_RANGE, now, LONG_PRESETS))
     choice = _choice(request)
     told = _series(window, choice) | {"until": min(now, window.end).timestamp()}
+    if has_hops(request):
+        told["hops"] = hop_series(window, to_type=choice.event_type, to_service=choice.service)
     before = COMPARE.get(request.GET.get("compare", ""))
     if before is not None:
         told["before"] = _before(window, choice, before)
@@ -63,7 +71,22 @@ def _choice(request: HttpRequest) -> Choice:
     source = request.GET.get("source", "")
     # A source that is not there has no figures: 0 is nobody's number.
     origin = Source.objects.filter(name=source).values_list("pk", flat=True).first() or -1 if source else None
-    return Choice(request.GET.get("type", ""), request.GET.get("service", ""), origin)
+    get = request.GET.get
+    return Choice(get("type", ""), get("service", ""), origin, get("broker", ""))
+
+
+def has_hops(request: HttpRequest) -> bool:
+    """Whether hops are told: they are learned by type and service, whichever way their events came."""
+    return not request.GET.get("source") and not request.GET.get("broker")
+
+
+def _hops(request: HttpRequest, window: Window) -> list[HopTime]:
+    if not has_hops(request):
+        return []
+    get = request.GET.get
+    return hop_times(window.start, window.end, to_type=get("type", ""), to_service=get("service", ""))[
+        :MOST_HOPS
+    ]
 
 
 def _series(window: Window, choice: Choice) -> dict[str, Any]:

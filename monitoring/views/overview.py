@@ -15,6 +15,7 @@ from dlq.filter import Filter
 from dlq.models import Status
 from eventhub.pages.hues import hue_of
 from eventhub.pages.ranges import TimeRange, time_range
+from eventhub.traces.flow.hops import hop_times
 from monitoring import changes
 from monitoring.message import encode
 from monitoring.rollups import reading
@@ -161,6 +162,7 @@ def _details(chosen: TimeRange, now: datetime) -> dict[str, Any]:
     types = [t for t in reading.totals_by("event_type", window.start, window.end) if t.key]
     noisy = [t for t in types if t.totals.received and not t.key.startswith("eventhub.")][:MOST_ROWS]
     slow = sorted((t for t in types if t.p95_s is not None), key=lambda t: -(t.p95_s or 0))[:MOST_ROWS]
+    hops = hop_times(window.start, window.end)[:MOST_ROWS]
     busiest = max((t.totals.received for t in noisy), default=0)
     slowest = max((t.p95_s or 0 for t in slow), default=0)
     seconds = min(window.seconds, max(1.0, (now - window.start).total_seconds()))
@@ -175,6 +177,7 @@ def _details(chosen: TimeRange, now: datetime) -> dict[str, Any]:
             {"type": t.key, "p50_s": t.p50_s, "p95_s": t.p95_s, "share": _share(t.p95_s or 0, slowest)}
             for t in slow
         ],
+        "hops": [{"hop": hop, "share": _share(hop.p95_s, hops[0].p95_s)} for hop in hops],
         "changes": changes.recent(now, MOST_ROWS),
         "groups": listing.groups(Filter(status=Status.OPEN), MOST_ROWS),
         "from_to": f"from={int(window.start.timestamp())}&to={int(window.end.timestamp())}",

@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 # A broker with a thousand groups has to answer within five seconds; one that does not is told so.
 TIMEOUT_S = 10.0
 MEMORY_LASTS_S = 900
-HISTORY_KEPT_FOR = timedelta(days=8)
 # A group that its broker names no longer is forgotten after this.
 FORGET_AFTER = timedelta(hours=24)
 # What has no queue that could grow.
@@ -177,7 +176,5 @@ def _cache_key(kind: str, name: str) -> str:
 
 
 def _forget(now: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM monitoring_groupminute WHERE minute < %s", [now - HISTORY_KEPT_FOR])
     WatchedGroup.objects.filter(looked_at__lt=now - FORGET_AFTER).delete()
     WatchedBroker.objects.filter(asked_at__lt=now - FORGET_AFTER).delete()

@@ -37,3 +37,13 @@ def test_the_page_offers_what_there_is_and_ranges_up_to_ninety_days(staff, shop)
     assert "<option selected>shop</option>" in text
     assert "90 d" in text
     assert staff.get("/figures/?range=5m").status_code == 200
+
+
+def test_what_came_over_a_broker_is_counted_when_its_source_is_gone(staff, counted, shop):
+    now = timezone.now() - timedelta(minutes=2)
+    counted(now, received=6, origin_id=shop.pk, broker="redis", service="shop")
+    counted(now, received=5, origin_id=99, broker="kafka", service="shop")
+    shop.delete()
+    assert sum(series(staff, broker="redis")["counts"]["received"]) == 6
+    assert sum(series(staff, broker="kafka", service="shop")["counts"]["received"]) == 5
+    assert sum(series(staff, broker="sqs")["counts"]["received"]) == 0

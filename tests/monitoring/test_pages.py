@@ -104,7 +104,7 @@ def test_the_overview_asks_as_much_for_twenty_types_as_for_one(
         counted(timezone.now() - timedelta(seconds=3), f"t.{n}", received=1)
         Source.objects.create(name=f"s{n}", kind="http")
     staff.get("/")
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         staff.get("/")
 
 

@@ -16,7 +16,7 @@ def add(age, *, event_type="order.placed", origin_id=1, received=1, arrival=(), 
     tally.received = received
     tally.arrival.update(arrival)
     tally.processing.update(processing)
-    writing.add(tallies, origin_id=origin_id, at=timezone.now() - age)
+    writing.add(tallies, origin_id=origin_id, broker="kafka" if origin_id else "", at=timezone.now() - age)
 
 
 def test_seconds_become_minutes_and_minutes_become_hours_with_all_counts_and_histograms():
@@ -55,3 +55,17 @@ def test_young_seconds_stay_seconds():
     add(timedelta(seconds=0))
     merging.merge()
     assert list(Rollup.objects.values_list("grain", flat=True)) == [Grain.SECOND, Grain.SECOND]
+
+
+def test_a_row_keeps_its_broker_through_every_merge():
+    for age in (timedelta(days=20), timedelta(hours=3)):
+        add(age)
+        add(age, origin_id=None)
+    for _ in range(3):
+        merging.merge()
+    assert sorted(Rollup.objects.values_list("broker", "origin_id")) == [
+        ("", None),
+        ("", None),
+        ("kafka", 1),
+        ("kafka", 1),
+    ]

@@ -77,10 +77,10 @@ def sorted_ways(ways: Mapping[Way, Counts]) -> list[tuple[Way, Counts]]:
     return sorted(ways.items(), key=lambda item: msgspec.structs.astuple(item[0]))
 
 
-def forget_minutes(before: datetime) -> int:
-    """Drop minutes that are old enough to be looked at in hours; how many rows."""
+def forget(grain: Grain, before: datetime) -> int:
+    """Drop the buckets of `grain` that begin before a moment; how many rows."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM traces_hop WHERE grain = %s AND bucket < %s", [Grain.MINUTE, before])
+        cursor.execute("DELETE FROM traces_hop WHERE grain = %s AND bucket < %s", [grain, before])
         return int(cursor.rowcount)
 
 
