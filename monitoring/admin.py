@@ -5,6 +5,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from eventhub.access.audit import actor_of, record
+from eventhub.brokers.secrets.scrubbing import scrub
+from monitoring.alerts.forms import ChannelForm
 from monitoring.alerts.models import AlertRule, Channel, Notice, Silence
 from monitoring.alerts.sending import deliver
 
@@ -32,7 +34,8 @@ class AlertRuleAdmin(admin.ModelAdmin[AlertRule]):
 class ChannelAdmin(admin.ModelAdmin[Channel]):
     """Choose channels and the action below to see whether a message arrives."""
 
-    list_display = ("name", "kind", "enabled")
+    form = ChannelForm
+    list_display = ("name", "kind", "address", "enabled")
     actions = ("send_test",)
 
     @admin.action(description="Send a test message")
@@ -42,7 +45,7 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
             try:
                 deliver(Notice(pk=0, channel=channel, what="test"))
             except Exception as error:  # noqa: BLE001 - the person is told
-                self.message_user(request, f"{channel.name}: not sent: {error}", messages.ERROR)
+                self.message_user(request, f"{channel.name}: not sent: {scrub(str(error))}", messages.ERROR)
             else:
                 self.message_user(request, f"{channel.name}: sent.", messages.SUCCESS)
             record(actor_of(request), "test", f"alert channel {channel.name}")

@@ -1,7 +1,10 @@
+from typing import Any
+
 from django.core.validators import MinValueValidator
 from django.db import models
 
 from eventhub.brokers.models import Source
+from monitoring.alerts import keeping
 
 
 class Condition(models.TextChoices):
@@ -37,11 +40,9 @@ class Channel(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=10, choices=Kind)
-    address = models.TextField(help_text="E-mail addresses with commas between them, or the webhook's URL.")
-    signing_key = models.CharField(
-        max_length=200,
-        blank=True,
-        help_text="Of a webhook: signs each message (HMAC-SHA256). Empty: unsigned.",
+    address = models.TextField(help_text="E-mail addresses with commas between them, or the webhook's host.")
+    secrets = models.TextField(
+        blank=True, editable=False, help_text="The webhook's address and signing key, encrypted; never shown."
     )
     enabled = models.BooleanField(default=True)
 
@@ -50,6 +51,34 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.get_kind_display()})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; what is secret in a webhook's address moves to the secrets first, encrypted."""
+        if not keeping.is_shown(self.address):
+            address = self.address.strip()
+            self.address = address if self.kind == self.Kind.EMAIL else keeping.shown_address(address)
+            # Of an address without anything secret in it nothing is kept aside.
+            kept = address if self.address != address else ""
+            self.secrets = keeping.changed(self.secrets, **{keeping.ADDRESS: kept})
+            if (fields := kwargs.get("update_fields")) is not None and "address" in fields:
+                kwargs["update_fields"] = {*fields, "secrets"}
+        super().save(*args, **kwargs)
+
+    @property
+    def whole_address(self) -> str:
+        """Where it is sent to. Raises keys.Unreadable, keys.BadKey."""
+        if not keeping.is_shown(self.address):
+            return self.address.strip()
+        return keeping.read(self.secrets, keeping.ADDRESS)
+
+    @property
+    def signing_key(self) -> str:
+        """Of a webhook: signs each message (HMAC-SHA256); empty: unsigned. Raises keys.Unreadable, keys.BadKey."""
+        return keeping.read(self.secrets, keeping.SIGNING_KEY)
+
+    @signing_key.setter
+    def signing_key(self, value: str) -> None:
+        self.secrets = keeping.changed(self.secrets, **{keeping.SIGNING_KEY: value})
 
 
 class AlertRule(models.Model):

@@ -19,6 +19,7 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone
 
+from eventhub.brokers.secrets import keys
 from eventhub.brokers.secrets.scrubbing import scrub
 from monitoring.alerts.models import Channel, Notice
 
@@ -87,6 +88,15 @@ def _put_off(notice: Notice, error: str) -> None:
 
 def deliver(notice: Notice) -> None:
     """Send one notice now. Raises NotSent, OSError, smtplib.SMTPException."""
+    try:
+        _deliver(notice)
+    except keys.Unreadable as error:
+        raise NotSent(
+            "No key reads the channel's address any more: enter it again, or put back the key it was encrypted with."
+        ) from error
+
+
+def _deliver(notice: Notice) -> None:
     match notice.channel.kind:
         case Channel.Kind.EMAIL:
             _mail(notice)
@@ -144,13 +154,13 @@ def _mail(notice: Notice) -> None:
 
 
 def _post(notice: Notice, content: dict[str, Any]) -> None:
-    address = notice.channel.address.strip()
+    address = notice.channel.whole_address
     if not address.startswith(("https://", "http://")):
         raise NotSent("The address is no URL: it begins with https:// or http://.")
     body = json.dumps(content).encode()
     headers = {"Content-Type": "application/json", "X-EventHub-Notice": str(notice.pk)}
-    if notice.channel.signing_key:
-        headers[SIGNATURE] = sign(notice.channel.signing_key, int(time.time()), body)
+    if key := notice.channel.signing_key:
+        headers[SIGNATURE] = sign(key, int(time.time()), body)
     request = Request(address, data=body, headers=headers)  # noqa: S310 - checked above
     try:
         with build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S):

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventhub.access import audit
 from eventhub.access.audit import actor_of
+from eventhub.brokers.secrets.scrubbing import scrub
 from monitoring.alerts.models import Alert, AlertRule, Channel, Notice, Silence
 from monitoring.alerts.sending import deliver
 from monitoring.views.permissions import may_operate
@@ -72,7 +73,7 @@ def test_channel(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         deliver(notice)
     except Exception as error:  # noqa: BLE001 - the person is told
-        messages.error(request, f"{channel.name}: not sent: {error}")
+        messages.error(request, f"{channel.name}: not sent: {scrub(str(error))}")
     else:
         messages.success(request, f"{channel.name}: a test message is sent.")
     audit.record(actor_of(request), "test", f"alert channel {channel.name}")

@@ -9,11 +9,11 @@ from eventhub.brokers.secrets.rotating import rotate_all
 
 
 class Command(BaseCommand):
-    """Encrypt the secrets of all sources with the first key of SECRETS_KEYS."""
+    """Encrypt the secrets of all sources and alert channels with the first key of SECRETS_KEYS."""
 
     help = (
-        "Encrypt the secrets of all sources anew, with the first key of SECRETS_KEYS. A new key comes first: "
-        "SECRETS_KEYS=new,old for every process; then this; then SECRETS_KEYS=new. --new-key prints a key."
+        "Encrypt the secrets of all sources and alert channels anew, with the first key of SECRETS_KEYS. A new key "
+        "comes first: SECRETS_KEYS=new,old for every process; then this; then SECRETS_KEYS=new. --new-key prints a key."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Rotate, and say of which sources the secrets are lost."""
+        """Rotate, and say whose secrets are lost."""
         if options["new_key"]:
             self.stdout.write(keys.new_key())
             return
@@ -35,5 +35,5 @@ class Command(BaseCommand):
         if lost:
             raise CommandError(
                 f"No key reads the secrets of {', '.join(lost)}. Put back the key that they were encrypted with, or "
-                "enter them again on the page of the source."
+                "enter them again where they are set."
             )
