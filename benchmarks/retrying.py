@@ -46,12 +46,17 @@ def death(number: int, topic: str) -> dict[str, str]:
 
 @contextmanager
 def task_worker(folder: Path) -> Iterator[None]:
-    """A Celery worker for tasks, as in production, ended at the end."""
+    """A Celery worker for tasks, as in production, ready when this begins and ended at the end."""
+    from eventhub.celery import app
+
     command = [sys.executable, "-m", "celery", "-A", "eventhub", "worker", "--concurrency", "1"]
     command += ["--queues", "tasks", "--hostname", "tasks@bench", "--loglevel", "WARNING"]
     with (folder / "tasks.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=stage.ROOT, stdout=log, stderr=log)
         try:
+            while not app.control.ping(timeout=1.0):
+                if process.poll() is not None:
+                    raise RuntimeError(f"the worker ended by itself; see {log.name}")
             yield
         finally:
             process.terminate()

@@ -42,8 +42,8 @@ def standing(letter: DeadLetter, latest: Retry | None) -> Standing:
     """Where `letter` stands, given its latest retry."""
     if latest and latest.state == RetryState.CLAIMED:
         if latest.publish_started_at:
-            words = f"It is being sent to {latest.destination} for {latest.requested_by}."
-            return Standing("busy", "being sent", words, True)
+            words = f"It may have been sent: its retry for {latest.requested_by} was interrupted, and is made up for."
+            return Standing("busy", "being sent", words, True, latest.job_id)
         words = f"It waits in retry job {latest.job_id}, for {latest.requested_by}."
         return Standing("busy", "waits in a job", words, True, latest.job_id)
     if letter.status == Status.SENT:
@@ -135,7 +135,7 @@ def _retried(retry: Retry) -> Step:
     }
     state = RetryState(retry.state)
     outcome = {
-        RetryState.CLAIMED: "Being sent" if retry.publish_started_at else "Waits for its turn",
+        RetryState.CLAIMED: "Interrupted" if retry.publish_started_at else "Waits for its turn",
         RetryState.PUBLISHED: "Sent, outcome not known yet",
         RetryState.SUCCEEDED: "Sent, and it helped",
         RetryState.FAILED_AGAIN: "Sent, and it came back",

@@ -60,7 +60,7 @@ def _any_awaiting() -> bool:
 
 def _processed_at_last(receipts: Sequence[Receipt]) -> None:
     with connection.cursor() as cursor:
-        # dead_letter_awaiting, one probe for each receipt. An open letter, which nobody sent again from here, is only
+        # dead_letter_event, one probe for each receipt. An open letter, which nobody sent again from here, is only
         # closed by a success after its failure; a sent one by any.
         cursor.execute(
             """

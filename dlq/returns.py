@@ -96,15 +96,15 @@ def _sent_for_events(source: Source, letters: Sequence[NewLetter]) -> dict[tuple
     if not events:
         return {}
     with connection.cursor() as cursor:
-        # dead_letter_awaiting: only what is open or sent is in this index. A letter may be back before its job has
-        # noted that it is out.
+        # Index dead_letter_event. A letter may be back before its job has noted that it is out.
         cursor.execute(
             """
             SELECT event_id, failed_in, max(id) FROM dlq_deadletter letter
             WHERE event_id = ANY(%s) AND reason = 'service' AND status IN ('open', 'sent') AND source_id = %s
               AND (status = 'sent' OR EXISTS (
-                  SELECT FROM dlq_retry retry WHERE retry.letter_id = letter.id
-                  AND retry.state IN ('claimed', 'published') AND retry.publish_started_at IS NOT NULL
+                  SELECT FROM dlq_retry retry JOIN dlq_retryjob job ON job.id = retry.job_id
+                  WHERE retry.letter_id = letter.id AND retry.state IN ('claimed', 'published')
+                    AND (retry.publish_started_at IS NOT NULL OR retry.id = ANY(job.in_flight || job.confirmed))
               ))
             GROUP BY event_id, failed_in
             UNION ALL

@@ -1,11 +1,14 @@
-"""The steps of one batch, each set-based and durable before the next: pick, begin, published, letters sent.
+"""The steps of one batch, each set-based and durable before the next: begin, published.
 
-What a crash leaves tells by itself what happened. Claimed and not begun: surely not sent. Begun and not marked as
-published: it may be out; that is the batch in flight, and the only one. Locks are taken in the order of ids, as
-ingest takes them when outcomes arrive.
+To begin a batch is to name it in its job's `in_flight`, and the one before in `confirmed`: one row, however many
+letters. What a crash leaves tells by itself what happened. What is named as confirmed is out, and only has to be noted;
+what is named as in flight and still claimed may be out; nothing else is. Letters are locked before their retries and in
+the order of ids, as ingest locks them when outcomes arrive.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from django.db import connection, transaction
@@ -14,8 +17,6 @@ from django.utils import timezone
 from dlq import counts
 from dlq.jobs.pacing import Candidate
 from dlq.models import RetryJob, RetryState
-
-MOST_FORGOTTEN = 2_000
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -26,9 +27,16 @@ class Begun(msgspec.Struct, frozen=True):
     sends: int
 
 
-LOCK_RETRIES = "SELECT FROM dlq_retry WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+class Posted(msgspec.Struct, frozen=True):
+    """A retry that the broker has: its letter, and where it went in words."""
+
+    retry_id: int
+    letter_id: int
+    destination: str
+
+
 LOCK_LETTERS = """
-    SELECT FROM dlq_deadletter letter WHERE letter.id IN (SELECT letter_id FROM dlq_retry WHERE id = ANY(%s))
+    SELECT letter.id, letter.group_id, letter.status FROM dlq_deadletter letter WHERE letter.id = ANY(%s::bigint[])
     ORDER BY letter.id FOR NO KEY UPDATE
 """
 
@@ -44,18 +52,43 @@ def waiting(
             FROM (
                 SELECT id, letter_id, pace_key FROM dlq_retry
                 WHERE job_id = %s AND state = 'claimed' AND id > %s AND publish_started_at IS NULL
-                  AND (%s::text[] = '{}' OR pace_key <> ALL(%s::text[]))
+                  AND id <> ALL(%s::bigint[]) AND (%s::text[] = '{}' OR pace_key <> ALL(%s::text[]))
                 ORDER BY id LIMIT %s
             ) retry JOIN dlq_deadletter letter ON letter.id = retry.letter_id
             ORDER BY retry.id
             """,
-            [job.pk, after_id, list(without_keys), list(without_keys), limit],
+            [job.pk, after_id, array(job.in_flight), list(without_keys), list(without_keys), limit],
         )
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def in_flight(job: RetryJob) -> list[Begun]:
-    """Retries that were begun and not marked as published: what a worker that died may have sent."""
+def still_claimed(retry_ids: Iterable[int]) -> set[int]:
+    """Those of these retries that are still to be sent, in none of whose letters anything happened meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM dlq_retry WHERE id = ANY(%s::bigint[]) AND state = 'claimed'", [array(retry_ids)]
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def interrupt(retry_ids: Sequence[int]) -> None:
+    """Note of a batch in flight that something came between: those that are still claimed may be out.
+
+    Call it in the transaction that takes them out of their job's `in_flight`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_LETTERS, [array(_letters_of(retry_ids))])
+        cursor.execute(
+            """
+            UPDATE dlq_retry SET sends = sends + 1, publish_started_at = %s
+            WHERE id = ANY(%s::bigint[]) AND state = 'claimed'
+            """,
+            [timezone.now(), array(retry_ids)],
+        )
+
+
+def interrupted(job: RetryJob) -> list[Begun]:
+    """Retries that were begun by a worker that died, or over a connection that broke: they may be out or not."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -69,100 +102,83 @@ def in_flight(job: RetryJob) -> list[Begun]:
         return [Begun(*row) for row in cursor.fetchall()]
 
 
-def advance(published: Sequence[int], destinations: Mapping[int, str]) -> set[int]:
-    """One batch is out, the next one begins: one commit for both, so that one batch at most is in flight.
-
-    Notes that the broker has the `published` ones, unless their outcome came first (call `letters_sent` with them
-    soon after). Marks the next as begun, each with where it goes, and returns those that may be published; the others
-    are not to be: their letter was discarded or resolved, or they were withdrawn. Call it in a transaction that
-    holds the job's row.
-    """
-    out, ids, now = sorted(published), sorted(destinations), timezone.now()
+@transaction.atomic
+def published(posted: Sequence[Posted], begun_at: datetime) -> None:
+    """Note that the broker has these, on the retries and on their letters, unless the outcome came first."""
+    ids, now = [one.retry_id for one in posted], timezone.now()
+    places = {words: n for n, words in enumerate(dict.fromkeys(one.destination for one in posted), start=1)}
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_RETRIES, [[*out, *ids]])
-        cursor.execute(
-            """
-            UPDATE dlq_retry SET state = 'published', published_at = %s, finished_at = NULL, error = ''
-            WHERE id = ANY(%s) AND state IN ('claimed', 'uncertain')
-            """,
-            [now, out],
-        )
+        cursor.execute(LOCK_LETTERS, [array(sorted(one.letter_id for one in posted))])
+        before = {letter_id: (group_id, status) for letter_id, group_id, status in cursor.fetchall()}
+        # A statement of its own: it sees what ingest committed while the first one waited for its locks.
         cursor.execute(
             """
             UPDATE dlq_retry retry
-            SET publish_started_at = %s, sends = retry.sends + 1, destination = begun.destination
-            FROM unnest(%s::bigint[], %s::text[]) AS begun (id, destination), dlq_deadletter letter
-            WHERE retry.id = begun.id AND retry.state = 'claimed'
-              AND letter.id = retry.letter_id AND letter.status IN ('open', 'sent')
-            RETURNING retry.id
+            SET state = CASE WHEN state IN ('claimed', 'uncertain') THEN 'published' ELSE state END,
+                finished_at = CASE WHEN state IN ('claimed', 'uncertain') THEN NULL ELSE finished_at END,
+                error = CASE WHEN state IN ('claimed', 'uncertain') THEN '' ELSE error END,
+                published_at = coalesce(published_at, %(now)s), publish_started_at = %(begun_at)s, sends = sends + 1,
+                destination = (%(places)s::text[])[sent.place]
+            FROM unnest(%(ids)s::bigint[], %(of)s::int[]) AS sent (id, place)
+            WHERE retry.id = sent.id
+            RETURNING retry.letter_id, retry.state = 'published'
             """,
-            [now, ids, [destinations[pk] for pk in ids]],
+            {
+                "now": now,
+                "begun_at": begun_at,
+                "places": list(places),
+                "ids": array(ids),
+                "of": array([places[one.destination] for one in posted]),
+            },
         )
-        return {row[0] for row in cursor.fetchall()}
-
-
-def take_back(retry_ids: Sequence[int]) -> None:
-    """These were begun and surely not sent: they wait again as if they had not been."""
-    with connection.cursor() as cursor:
+        awaited = sorted(
+            letter_id for letter_id, is_awaited in cursor.fetchall() if is_awaited and letter_id in before
+        )
         cursor.execute(
             """
-            UPDATE dlq_retry SET publish_started_at = NULL, sends = sends - 1
-            WHERE id = ANY(%s) AND state = 'claimed' AND publish_started_at IS NOT NULL
+            UPDATE dlq_deadletter SET status = 'sent', sent_at = %s
+            WHERE id = ANY(%s::bigint[]) AND status IN ('open', 'sent')
             """,
-            [list(retry_ids)],
+            [now, array(awaited)],
         )
+    _count([before[letter_id] for letter_id in awaited], was="open", change=-1)
 
 
 @transaction.atomic
-def letters_sent(retry_ids: Sequence[int]) -> None:
-    """Let the letters of published retries say that they were sent, unless their outcome came first."""
+def finish(
+    reasons: Mapping[int, str], state: RetryState, destinations: Mapping[int, str] | None = None
+) -> None:
+    """Claimed retries that end unsent (or that may be out: UNCERTAIN), each with the reason; their letters are open.
+
+    `destinations`: where they were to go, of those that got so far.
+    """
+    ids, places = sorted(reasons), destinations or {}
     with connection.cursor() as cursor:
-        # Two statements: the second sees what ingest committed while the first waited for its locks.
-        cursor.execute(
-            LOCK_LETTERS,
-            [list(retry_ids)],
-        )
+        cursor.execute(LOCK_LETTERS, [array(_letters_of(ids))])
+        before = {letter_id: (group_id, status) for letter_id, group_id, status in cursor.fetchall()}
         cursor.execute(
             """
-            UPDATE dlq_deadletter letter SET status = 'sent', sent_at = retry.published_at
-            FROM dlq_retry retry,
-                 (SELECT id, status FROM dlq_deadletter
-                  WHERE id IN (SELECT letter_id FROM dlq_retry WHERE id = ANY(%(ids)s))) AS before
-            WHERE retry.id = ANY(%(ids)s) AND retry.state = 'published' AND letter.id = retry.letter_id
-              AND letter.status IN ('open', 'sent') AND before.id = letter.id
-            RETURNING letter.group_id, before.status
-            """,
-            {"ids": list(retry_ids)},
-        )
-        _count(cursor.fetchall(), was="open", change=-1)
-
-
-@transaction.atomic
-def finish(reasons: Mapping[int, str], state: RetryState) -> None:
-    """Claimed retries that end unsent (or that may be out: UNCERTAIN), each with the reason; their letters are open."""
-    ids = sorted(reasons)
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_LETTERS, [ids])
-        cursor.execute(LOCK_RETRIES, [ids])
-        cursor.execute(
-            """
-            UPDATE dlq_retry retry SET state = %s, finished_at = %s, error = ended.reason
-            FROM unnest(%s::bigint[], %s::text[]) AS ended (id, reason)
+            UPDATE dlq_retry retry
+            SET state = %s, finished_at = %s, error = ended.reason, destination = coalesce(ended.place, destination)
+            FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS ended (id, reason, place)
             WHERE retry.id = ended.id AND retry.state = 'claimed'
             RETURNING retry.letter_id
             """,
-            [state.value, timezone.now(), ids, [reasons[pk].replace("\x00", "␀")[:1000] for pk in ids]],
+            [
+                state.value,
+                timezone.now(),
+                ids,
+                [reasons[pk].replace("\x00", "␀")[:1000] for pk in ids],
+                [places.get(pk) for pk in ids],
+            ],
         )
         letters = [row[0] for row in cursor.fetchall()]
         # A letter that was sent before, was not heard of, and did not get out this time: somebody's to look at.
         cursor.execute(
-            """
-            UPDATE dlq_deadletter SET status = 'open' WHERE id = ANY(%s) AND status = 'sent'
-            RETURNING group_id, 'sent'
-            """,
-            [letters],
+            "UPDATE dlq_deadletter SET status = 'open' WHERE id = ANY(%s::bigint[]) AND status = 'sent'",
+            [array(letters)],
         )
-        _count(cursor.fetchall(), was="sent", change=1)
+    _count([before[letter_id] for letter_id in letters], was="sent", change=1)
 
 
 @transaction.atomic
@@ -174,23 +190,22 @@ def withdraw(job: RetryJob, why: str, limit: int) -> int:
     return len(ids)
 
 
-def forgotten(job: RetryJob, limit: int) -> list[int]:
-    """Published retries whose letters do not say so: a worker died in between."""
+def _letters_of(retry_ids: Iterable[int]) -> list[int]:
+    """The letters of these retries, in the order in which they are locked."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT retry.id FROM dlq_retry retry JOIN dlq_deadletter letter ON letter.id = retry.letter_id
-            WHERE retry.job_id = %s AND retry.state = 'published' AND letter.status = 'open'
-            ORDER BY retry.id LIMIT %s
-            """,
-            [job.pk, limit],
+            "SELECT letter_id FROM dlq_retry WHERE id = ANY(%s::bigint[]) ORDER BY letter_id",
+            [array(retry_ids)],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def _count(rows: Sequence[tuple[int, str]], *, was: str, change: int) -> None:
-    changes: dict[int, counts.Change] = {}
-    for group_id, before in rows:
-        if before == was:
-            changes.setdefault(group_id, counts.Change()).open += change
-    counts.add(changes)
+def _count(letters: Iterable[tuple[int, str]], *, was: str, change: int) -> None:
+    """Note the change of open letters, one for each of these (group and status before) that was in that status."""
+    changes = Counter(group_id for group_id, status in letters if status == was)
+    counts.add({group_id: counts.Change(open=change * count) for group_id, count in changes.items()})
+
+
+def array(numbers: Iterable[int]) -> str:
+    """An array as PostgreSQL writes it: a tenth of the time that the driver takes to write a list."""
+    return f"{{{','.join(map(str, numbers))}}}"

@@ -7,22 +7,24 @@ ids, and says so in the audit log.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
 from dlq.jobs import batches, bucket, lease, marking, planning, tally
+from dlq.jobs.batches import Posted
 from dlq.jobs.marks import Marks, patiently
 from dlq.jobs.options import Options, read_options
 from dlq.jobs.picking import Picker
 from dlq.jobs.planning import Facts, Next
 from dlq.jobs.ramp import Look
 from dlq.jobs.selection import read_selection
-from dlq.jobs.sending import Packed, Packer, Senders, Sent, fitting
+from dlq.jobs.sending import Packed, Packer, Parcel, Senders, Sent, fitting
 from dlq.models import JobState, Retry, RetryJob, RetryState
 from eventhub.access import audit
 
@@ -47,8 +49,8 @@ def drive(job: RetryJob, seconds: float) -> None:
     if connection.in_atomic_block:
         raise RuntimeError("drive() needs its steps committed: call it outside of a transaction.")
     taken_for = job.next_at
-    with lease.Heartbeat(job), Senders() as senders:
-        driver = Driver(job, senders)
+    with lease.Heartbeat(job), Senders() as senders, Marks(job.pk) as marks:
+        driver = Driver(job, senders, marks)
         try:
             next_at = driver.run(seconds)
         except lease.LeaseLost as lost:
@@ -62,18 +64,35 @@ def drive(job: RetryJob, seconds: float) -> None:
     lease.give_back(driver.job, next_at, taken_for)
 
 
+class Flight(msgspec.Struct, frozen=True):
+    """A batch that is being published: what, since when, and what the broker will say of it."""
+
+    parcels: list[Parcel]
+    begun_at: datetime
+    result: "Future[Sent]"
+
+    @property
+    def destinations(self) -> dict[int, str]:
+        """Where each goes, in words, by its retry."""
+        return {parcel.retry_id: parcel.route.destination for parcel in self.parcels}
+
+    def posted(self, confirmed: Sequence[int]) -> list[Posted]:
+        """Those of them that the broker confirmed."""
+        return _posted(self.parcels, confirmed)
+
+
 class Driver:
     """One worker's turn with one job."""
 
-    def __init__(self, job: RetryJob, senders: Senders) -> None:
+    def __init__(self, job: RetryJob, senders: Senders, marks: Marks) -> None:
         self.job = job
         self.options: Options = read_options(job.options)
         self._senders = senders
         self._packer = Packer(self.options)
         self._tally = tally.read_tally(job)
         self._count_at = 0.0
-        self._marks = Marks(job.pk)
-        self._under_way: Future[Sent] | None = None
+        self._marks = marks
+        self._under_way: Flight | None = None
         self._ahead: Packed | None = None
         self._picker = Picker(job, self.options)
         self._is_in_trouble = False
@@ -81,6 +100,7 @@ class Driver:
     def run(self, seconds: float) -> datetime:
         """Go on with the job until it waits for something or the time is over; returns when it is due again."""
         deadline = time.monotonic() + seconds
+        self._take_over()
         self._recover()
         if wait_s := self._after_trouble():
             return timezone.now() + timedelta(seconds=wait_s)
@@ -101,9 +121,9 @@ class Driver:
     def land(self) -> None:
         """Bring home what is under way, whatever else went wrong: what the broker confirmed is marked."""
         if self._under_way is not None:
-            future, self._under_way = self._under_way, None
+            flight, self._under_way = self._under_way, None
             try:
-                self._marks.add(future.result().confirmed)
+                self._marks.add(flight.posted(flight.result.result().confirmed), flight.begun_at)
             except Exception:
                 log.exception("Publishing failed in retry job %d", self.job.pk)
         self._marks.write()
@@ -214,10 +234,11 @@ class Driver:
                 return taken.wait_s
             limit = taken.granted
             tokens = {"tokens": taken.bucket.tokens, "tokens_at": taken.bucket.at}
+        if self._ahead is None:
+            self._marks.write()
         packed = self._ahead or self._prepare(limit)
         self._ahead = None
         if packed is None:
-            self._marks.write()
             self._recount()
             return self._picker.wait_s() if self._tally.waiting else 0.0
         if self.options.ramp or state == JobState.CANARY:
@@ -239,61 +260,68 @@ class Driver:
         self, packed: Packed, state: JobState, changes: dict[str, Any], resend: Sequence[int] = ()
     ) -> None:
         """Begin the batch, publish it, and bring home what the broker says; the batch before is marked on the way."""
-        begun = patiently(self.job.pk, lambda: self._advance(packed, state, changes, resend))
-        parcels = [parcel for parcel in packed.parcels if parcel.retry_id in begun]
-        closed = dict.fromkeys(
-            packed.destinations.keys() - begun if self.job.state == state else (),
-            "Its letter was closed before its turn came.",
-        )
-        self._under_way = self._senders.start(parcels) if parcels else None
-        self._marks.write_letters()
+        self._marks.wait()
+        begun_at = timezone.now()
+        begun = patiently(self.job.pk, lambda: self._begin(packed, state, changes, resend))
+        if parcels := [parcel for parcel in packed.parcels if parcel.retry_id in begun]:
+            self._under_way = Flight(parcels, begun_at, self._senders.start(parcels))
+        if self._may_read_ahead():
+            self._marks.write_aside()
+        else:
+            self._marks.write()
         if packed.homeless:
             batches.finish(packed.homeless, RetryState.NOT_PUBLISHED)
-        if closed:
-            batches.finish(closed, RetryState.WITHDRAWN)
-        if self._may_read_ahead():
+        if packed.closed:
+            why = "Its letter was closed before its turn came."
+            batches.finish(dict.fromkeys(packed.closed, why), RetryState.WITHDRAWN)
+        if self._ahead is None and self._may_read_ahead():
             self._ahead = self._prepare(self.options.batch_size)
         if self._under_way is not None:
-            sent = self._under_way.result()
+            flight = self._under_way
+            sent = flight.result.result()
             self._under_way = None
-            self._take_in(sent)
+            self._take_in(flight, sent)
 
     def _may_read_ahead(self) -> bool:
         return self.options.is_plain and self.job.state == JobState.RUNNING and self.options.limit is None
 
-    def _advance(
+    def _begin(
         self, packed: Packed, state: JobState, changes: dict[str, Any], resend: Sequence[int]
     ) -> set[int]:
+        """One batch is out, the next one begins: one row says both, so that one batch at most is in flight.
+
+        Returns those that may be published: none when somebody stopped the job, and not those whose letters were
+        repaired while they waited.
+        """
         with transaction.atomic():
             job = lease.lock(self.job)
             is_stopped = job.is_over or job.state == JobState.PAUSED
-            begun = batches.advance(self._marks.confirmed, {} if is_stopped else packed.destinations)
+            begun = (
+                set() if is_stopped else batches.still_claimed(parcel.retry_id for parcel in packed.parcels)
+            )
+            now_so = {"confirmed": self._marks.retry_ids}
             if not is_stopped:
-                changes = {"state": state, "reason": "", **changes}
+                now_so |= {"in_flight": sorted(begun), "state": state, "reason": "", **changes}
                 if job.started_at is None:
-                    changes["started_at"] = timezone.now()
-                changed = [name for name, value in changes.items() if getattr(job, name) != value]
-                for name in changed:
-                    setattr(job, name, changes[name])
-                if changed:
-                    job.save(update_fields=changed)
+                    now_so["started_at"] = timezone.now()
+            _set(job, now_so)
             if again := [pk for pk in resend if pk in begun]:
                 _audit_resend(job, again)
-        self._marks.are_written()
         self.job = job
         if is_stopped:
             self._count_at = 0.0
         return begun
 
-    def _take_in(self, sent: Sent) -> None:
-        self._marks.add(sent.confirmed)
+    def _take_in(self, flight: Flight, sent: Sent) -> None:
+        self._marks.add(flight.posted(sent.confirmed), flight.begun_at)
         if sent.refused:
-            batches.finish(sent.refused, RetryState.NOT_PUBLISHED)
+            batches.finish(sent.refused, RetryState.NOT_PUBLISHED, flight.destinations)
         if sent.trouble and self._tally.total <= SMALL:
-            why = f"It could not be sent: {sent.trouble}"
-            batches.finish(dict.fromkeys([*sent.unsent, *sent.unknown], why), RetryState.NOT_PUBLISHED)
+            why = dict.fromkeys([*sent.unsent, *sent.unknown], f"It could not be sent: {sent.trouble}")
+            batches.finish(why, RetryState.NOT_PUBLISHED, flight.destinations)
         elif sent.trouble:
-            batches.take_back(sent.unsent)
+            self._marks.write()
+            self._interrupt(sent.unknown)
             self._picker.begin_anew()
             self._is_in_trouble = True
             self._change(troubles=self.job.troubles + 1, reason=sent.trouble)
@@ -317,9 +345,25 @@ class Driver:
         # Longer than what is slept: the next turn begins with what is in flight.
         return max(SLEPT_S + 0.5, min(LONGEST_PAUSE_S, 2.0 ** (self.job.troubles - 1)))
 
+    def _take_over(self) -> None:
+        """Note what a turn before this one left half done, if it did: its last batches."""
+        if self.job.confirmed and (out := batches.still_claimed(self.job.confirmed)):
+            self._marks.add(_posted(self._packer.pack(sorted(out)).parcels, out), timezone.now())
+            self._marks.write()
+        if self.job.in_flight and batches.still_claimed(self.job.in_flight):
+            self._interrupt(self.job.in_flight)
+
+    def _interrupt(self, retry_ids: Sequence[int]) -> None:
+        """Nothing is in flight any more, and of these it is not known whether they are out."""
+        with transaction.atomic():
+            job = lease.lock(self.job)
+            batches.interrupt(retry_ids)
+            _set(job, {"in_flight": []})
+        self.job = job
+
     def _recover(self) -> None:
-        """What a worker that died left: its last batch may be out, and letters may not know that they were sent."""
-        begun = batches.in_flight(self.job)
+        """Send again what may be out or not, under the same event ids; leave to people what was tried too often."""
+        begun = batches.interrupted(self.job)
         if begun and self.job.state != JobState.PAUSED:
             lost = {one.retry_id for one in begun if one.sends >= MOST_SENDS or self.job.is_over}
             if lost:
@@ -334,8 +378,6 @@ class Driver:
                 ids = fitting(left[: self.options.batch_size])
                 self._publish(self._packer.pack(ids), JobState(self.job.state), {}, resend=ids)
                 left = left[len(ids) :]
-        while due := batches.forgotten(self.job, batches.MOST_FORGOTTEN):
-            batches.letters_sent(due)
         self._count_at = 0.0
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -354,10 +396,25 @@ class Driver:
             job = lease.lock(self.job)
             if "state" in changes and (job.is_over or job.state == JobState.PAUSED):
                 changes = {name: value for name, value in changes.items() if name not in ("state", "reason")}
-            for name, value in changes.items():
-                setattr(job, name, value)
-            job.save(update_fields=list(changes))
+            _set(job, changes)
         self.job = job
+
+
+def _set(job: RetryJob, changes: Mapping[str, Any]) -> None:
+    changed = [name for name, value in changes.items() if getattr(job, name) != value]
+    for name in changed:
+        setattr(job, name, changes[name])
+    if changed:
+        job.save(update_fields=changed)
+
+
+def _posted(parcels: Sequence[Parcel], confirmed: Iterable[int]) -> list[Posted]:
+    wanted = set(confirmed)
+    return [
+        Posted(parcel.retry_id, parcel.letter_id, parcel.route.destination)
+        for parcel in parcels
+        if parcel.retry_id in wanted
+    ]
 
 
 def _since(at: datetime | None) -> float | None:

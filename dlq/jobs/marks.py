@@ -2,12 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from types import TracebackType
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, connections
+from django.utils import timezone
 
 from dlq.jobs import batches
+from dlq.jobs.batches import Posted
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -16,40 +21,65 @@ PATIENCE_S = 60.0
 
 
 class Marks:
-    """Retries that are out, on their way to being marked as published, and their letters as sent."""
+    """Retries that are out, on their way to being marked as published, and their letters as sent.
+
+    They can be written aside, in a thread of their own, while the next batch is read. Writing needs no lease: it is the
+    truth, whoever drives the job now.
+    """
 
     def __init__(self, job_id: int) -> None:
         self._job_id = job_id
-        # Confirmed by the broker, and not marked as published yet.
-        self.confirmed: list[int] = []
-        # Marked as published, and their letters not yet as sent.
-        self._letters_due: list[int] = []
+        self._posted: list[Posted] = []
+        self._begun_at = timezone.now()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="marks")
+        self._aside: tuple[list[Posted], Future[None]] | None = None
 
-    def add(self, retry_ids: list[int]) -> None:
-        """The broker has confirmed these."""
-        self.confirmed += retry_ids
+    def __enter__(self) -> "Marks":
+        return self
 
-    def are_written(self) -> None:
-        """The confirmed ones are marked as published; their letters are still to be told."""
-        self._letters_due += self.confirmed
-        self.confirmed = []
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.submit(connections.close_all).result()  # nobody else closes a thread's connections
+        self._thread.shutdown()
 
-    def write_letters(self) -> None:
-        """Let the letters say that they were sent."""
-        if self._letters_due:
-            patiently(self._job_id, lambda: batches.letters_sent(self._letters_due))
-            self._letters_due = []
+    @property
+    def retry_ids(self) -> list[int]:
+        """What is not written yet; `wait` first."""
+        return [one.retry_id for one in self._posted]
+
+    def add(self, posted: Sequence[Posted], begun_at: datetime) -> None:
+        """The broker has confirmed these, which were begun then."""
+        self._posted += posted
+        self._begun_at = begun_at
 
     def write(self) -> None:
-        """Mark everything. Needs no lease: it is the truth, whoever drives the job now."""
-        if self.confirmed:
-            patiently(self._job_id, self._write_confirmed)
-            self.are_written()
-        self.write_letters()
+        """Mark everything, now."""
+        self.wait()
+        if self._posted:
+            self._write(self._posted, self._begun_at)
+            self._posted = []
 
-    def _write_confirmed(self) -> None:
-        with transaction.atomic():
-            batches.advance(self.confirmed, {})
+    def write_aside(self) -> None:
+        """Mark everything in the meantime, until `wait`."""
+        self.wait()
+        if self._posted:
+            posted, self._posted = self._posted, []
+            self._aside = posted, self._thread.submit(self._write, posted, self._begun_at)
+
+    def wait(self) -> None:
+        """Until what is written aside is written. What could not be is still to be written, and raises."""
+        if self._aside is None:
+            return
+        (posted, written), self._aside = self._aside, None
+        try:
+            written.result()
+        except BaseException:
+            self._posted = [*posted, *self._posted]
+            raise
+
+    def _write(self, posted: Sequence[Posted], begun_at: datetime) -> None:
+        patiently(self._job_id, lambda: batches.published(posted, begun_at))
 
 
 def patiently(job_id: int, write: Callable[[], T]) -> T:

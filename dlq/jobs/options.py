@@ -25,7 +25,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     ramp_wait_s: Annotated[int, Meta(ge=1, le=86_400)] = 10
     # The job pauses when a larger share of what it sent comes back.
     returns_limit: Annotated[float, Meta(ge=0, le=1)] | None = None
-    batch_size: Annotated[int, Meta(ge=1, le=1_000)] = 1_000
+    batch_size: Annotated[int, Meta(ge=1, le=5_000)] = 2_000
     rate_per_s: Annotated[float, Meta(ge=0.01, le=100_000)] | None = None
     # What `cap` and `in_order` go by.
     key: PaceKey = ""
@@ -66,7 +66,7 @@ WORDS = {
     "ramp": "true or false",
     "ramp_wait_s": "how long to wait for outcomes after a step: 1 to 86,400 seconds",
     "returns_limit": "a share from 0 to 1, such as 0.1 for a tenth",
-    "batch_size": "1 to 1,000 letters",
+    "batch_size": "1 to 5,000 letters",
     "rate_per_s": "letters a second: 0.01 to 100,000",
     "key": '"correlation_id" or "message_key"',
     "cap": "letters of one key: 1 to 10,000",

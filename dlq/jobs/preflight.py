@@ -8,6 +8,7 @@ import msgspec
 from django.db import connection, connections
 from django.db.models import Max
 
+from dlq.edits.message import in_force
 from dlq.jobs.findings import Destination, Facts, Finding, judge
 from dlq.jobs.options import Options
 from dlq.jobs.selection import Selection
@@ -167,13 +168,20 @@ def _facts(going: Sequence[DeadLetter], destinations: list[Destination], options
 
 
 def _against_schemas(letter_ids: Sequence[int]) -> tuple[int, int, str]:
-    """How many of these letters are events, how many break the schema of their type, and how the first one does."""
+    """How many of these letters are events, how many break the schema of their type, and how the first one does.
+
+    Of an edited letter the edit is asked: that is what would go out.
+    """
     validators = Validators()
     validators.refresh()
     checked = unfit = 0
     first = ""
+    edits = in_force(letter_ids)
     for letter in DeadLetter.objects.filter(pk__in=letter_ids).order_by("pk").defer("stack"):
-        message = Message(bytes(letter.body), letter.topic, letter.offset, letter.origin_key, letter.headers)
+        body, headers = letter.body, letter.headers
+        if edit := edits.get(letter.pk):
+            body, headers = edit.body, {name.lower(): value for name, value in edit.headers}
+        message = Message(bytes(body), letter.topic, letter.offset, letter.origin_key, headers)
         try:
             event = decode(message)
         except Undecodable:
@@ -226,6 +234,8 @@ def _sentence(going: Sequence[DeadLetter], count: int, destinations: Sequence[De
     where = destinations[0].words if len(destinations) == 1 else f"{len(destinations)} places"
     if count == 1:
         attempt = _attempt_of(going[0])
+        if edit := in_force([going[0].pk]).get(going[0].pk):
+            return f"Publishes the edit by {edit.made_by} to {where}, as event {edit.event_id}, attempt {attempt}."
         return f"Publishes to {where}, same event id, attempt {attempt}."
     return f"Publishes {count:,} letters to {where}, each with the same event id as before."
 

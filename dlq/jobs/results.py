@@ -57,7 +57,9 @@ Place = tuple[int, int]
 BEGINNING: Place = (0, 0)
 COLUMNS = """
     retry.letter_id,
-    CASE WHEN state = 'claimed' AND publish_started_at IS NOT NULL THEN 'in_flight' ELSE state END AS outcome,
+    CASE WHEN state = 'claimed' AND (publish_started_at IS NOT NULL OR id = ANY(
+        (SELECT in_flight || confirmed FROM dlq_retryjob WHERE id = retry.job_id)::bigint[]
+    )) THEN 'in_flight' ELSE state END AS outcome,
     error AS detail, destination, attempt, sends::int,
     coalesce(finished_at, published_at, publish_started_at) AS at, retry.id AS retry_id
 """

@@ -1,6 +1,6 @@
 """From retries to messages at a broker: reading the letters, finding their way, publishing with confirmation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol
@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection, connections
 
 from dlq.edits.message import dressed, in_force
+from dlq.jobs.batches import array
 from dlq.jobs.options import Options
 from dlq.routes import NoRoute, Redirects, Route, Sendable, outgoing, route_of
 from eventhub.brokers.adapter import Adapter, BrokerError, Refused, open_adapter
@@ -23,6 +24,7 @@ class Parcel(msgspec.Struct, frozen=True):
     """One retry as it is published."""
 
     retry_id: int
+    letter_id: int
     route: Route
     message: OutgoingMessage
 
@@ -32,11 +34,8 @@ class Packed(msgspec.Struct, frozen=True):
 
     parcels: list[Parcel]
     homeless: dict[int, str]
-
-    @property
-    def destinations(self) -> dict[int, str]:
-        """Where each goes, in words, by its retry."""
-        return {parcel.retry_id: parcel.route.destination for parcel in self.parcels}
+    # Their letters were closed meanwhile.
+    closed: list[int]
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -81,42 +80,67 @@ class Packer:
     def pack(self, retry_ids: Sequence[int]) -> Packed:
         """Read the letters of these retries and make their messages, in the order of the retries.
 
-        An edited letter goes as its edit. Two statements.
+        An edited letter goes as its edit.
         """
         parcels: list[Parcel] = []
         homeless: dict[int, str] = {}
-        letters = list(self._letters(retry_ids))
-        edits = in_force(letter.pk for _, _, letter in letters)
-        for retry_id, attempt, letter in letters:
+        rows = self._read(retry_ids)
+        edits = in_force(edited) if (edited := [row.letter.pk for row in rows if row.is_edited]) else {}
+        for row in rows:
+            if row.is_closed:
+                continue
             try:
-                route = route_of(letter, self._redirects)
+                route = route_of(row.letter, self._redirects)
             except NoRoute as error:
-                homeless[retry_id] = str(error)
+                homeless[row.retry_id] = str(error)
             else:
-                message = outgoing(letter, attempt, route)
-                if edit := edits.get(letter.pk):
+                message = outgoing(row.letter, row.attempt, route)
+                if edit := edits.get(row.letter.pk):
                     message = dressed(message, edit)
-                parcels.append(Parcel(retry_id, route, message))
-        return Packed(parcels, homeless)
+                parcels.append(Parcel(row.retry_id, row.letter.pk, route, message))
+        return Packed(parcels, homeless, closed=[row.retry_id for row in rows if row.is_closed])
 
-    def _letters(self, retry_ids: Sequence[int]) -> Iterator[tuple[int, int, Sendable]]:
+    def _read(self, retry_ids: Sequence[int]) -> list["_Row"]:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT retry.id, retry.attempt, letter.source_id, letter.id, letter.reason, letter.topic,
-                       letter.read_from, letter.partition, letter.key, letter.failed_in, letter.body,
+                SELECT retry.id, retry.attempt, letter.status NOT IN ('open', 'sent'),
+                       EXISTS (SELECT FROM dlq_edit WHERE letter_id = letter.id AND state = 'approved'),
+                       letter.source_id, letter.id, letter.reason, letter.topic, letter.read_from, letter.partition,
+                       letter.key, letter.failed_in, letter.body,
                        letter.headers::text, letter.raw_headers::text, letter.properties::text
                 FROM dlq_retry retry JOIN dlq_deadletter letter ON letter.id = retry.letter_id
-                WHERE retry.id = ANY(%s) ORDER BY retry.id
+                WHERE retry.id = ANY(%s::bigint[]) ORDER BY retry.id
                 """,
-                [list(retry_ids)],
+                [array(retry_ids)],
             )
-            rows = cursor.fetchall()
-        if unknown := {row[2] for row in rows} - self._sources.keys():
+            found = cursor.fetchall()
+        if unknown := {row[4] for row in found} - self._sources.keys():
             self._sources |= Source.objects.in_bulk(unknown)
-        for retry_id, attempt, source_id, *fields, headers, raw_headers, properties in rows:
+        rows = []
+        for (
+            retry_id,
+            attempt,
+            is_closed,
+            is_edited,
+            source_id,
+            *fields,
+            headers,
+            raw_headers,
+            properties,
+        ) in found:
             fields += (_texts(headers), _pairs(raw_headers) if raw_headers else None, _texts(properties))
-            yield retry_id, attempt, Sendable(self._sources[source_id], *fields)
+            letter = Sendable(self._sources[source_id], *fields)
+            rows.append(_Row(retry_id, attempt, is_closed, is_edited, letter))
+        return rows
+
+
+class _Row(msgspec.Struct, frozen=True):
+    retry_id: int
+    attempt: int
+    is_closed: bool
+    is_edited: bool
+    letter: Sendable
 
 
 _texts = msgspec.json.Decoder(dict[str, str]).decode

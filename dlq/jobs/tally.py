@@ -68,13 +68,17 @@ def _count(job_id: int, begun_at: datetime | None) -> Tally:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT state, count(*), count(*) FILTER (WHERE state = 'claimed' AND publish_started_at IS NOT NULL),
+            SELECT state, count(*),
+                   count(*) FILTER (WHERE state = 'claimed' AND NOT (publish_started_at IS NULL AND begun.id IS NULL)),
                    count(*) FILTER (WHERE sends > 1),
                    count(*) FILTER (WHERE state = 'published' AND published_at < %s)
-            FROM dlq_retry WHERE job_id = %s AND (%s::timestamptz IS NULL OR publish_started_at >= %s)
+            FROM dlq_retry retry LEFT JOIN (
+                SELECT unnest(in_flight || confirmed) AS id FROM dlq_retryjob WHERE id = %s
+            ) begun USING (id)
+            WHERE job_id = %s AND (%s::timestamptz IS NULL OR publish_started_at >= %s)
             GROUP BY state
             """,
-            [timezone.now() - NO_WORD_AFTER, job_id, begun_at, begun_at],
+            [timezone.now() - NO_WORD_AFTER, job_id, job_id, begun_at, begun_at],
         )
         rows = cursor.fetchall()
     by_state = {row[0]: row[1] for row in rows}

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -71,6 +72,17 @@ class RetryJob(models.Model):
     tokens = models.FloatField(default=0, help_text="What the rate limit allows to send at `tokens_at`.")
     tokens_at = models.DateTimeField(null=True)
     troubles = models.IntegerField(default=0, help_text="Batches in a row that the broker did not take.")
+    # The batch that is being published, committed before the broker is called, and the one before
+    in_flight = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        help_text="Retries: those of them that are still claimed may be out or not.",
+    )
+    confirmed = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        help_text="Retries that the broker has: those of them that are still claimed have yet to say so.",
+    )
     # Who drives it
     next_at = models.DateTimeField(default=timezone.now)
     lease_token = models.UUIDField(null=True)

@@ -26,8 +26,8 @@ ALIVE = (RetryState.CLAIMED, RetryState.PUBLISHED)
 class Retry(models.Model):
     """One retry of one dead letter, in one job: sent where, and its outcome.
 
-    `publish_started_at` is committed before the broker is called, so that after a crash a retry that was surely not
-    sent is told from one that may have been.
+    A claimed one that is not among its job's `in_flight` and has no `publish_started_at` was surely not sent. The
+    latter is set when it was published, or when a crash left open whether it was.
     """
 
     job = models.ForeignKey(RetryJob, on_delete=models.PROTECT, related_name="retries", db_index=False)

@@ -3,10 +3,11 @@
 import html
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -15,6 +16,7 @@ from eventhub.access.models import Scope
 from eventhub.access.tokens import create_token
 from eventhub.brokers.adapter import open_adapter
 from eventhub.brokers.models import Kind, Role, Source
+from eventhub.ingest.loop import SourceLoop
 from eventhub.ingest.pipeline import Pipeline
 from tests.dlq.sending import send_again, sent
 
@@ -117,3 +119,49 @@ ORDER = (
     b' "metadata": {"source": "web-shop", "correlation_id": "order-8412"}}'
 )
 """An event with what is easily lost: two blanks, a zero at the end of a number."""
+
+
+def check_leaves_only_when_stored(
+    source: Source, left: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That what waits in the dead-letter queue of `source` stays there until it is stored, and is stored once.
+
+    The worker's own loop runs: its first write fails, and then its first acknowledgement of what it has stored.
+    `left` counts what the queue holds, also what it has handed out.
+    """
+    adapter = open_adapter(source, "looking")
+    kind = type(adapter)
+    adapter.close()
+    write, acknowledge = Pipeline.write, kind.acknowledge
+    seen: list[tuple[str, int, int]] = []
+
+    def look(moment: str) -> None:
+        seen.append((moment, DeadLetter.objects.filter(source=source).count(), left()))
+
+    def write_later(pipeline: Pipeline, batch: Any) -> Any:
+        if not seen:
+            look("not written")
+            raise OSError("The disk is full.")
+        return write(pipeline, batch)
+
+    def acknowledge_later(adapter: Any, messages: Any) -> None:
+        if len(seen) == 1:
+            look("not acknowledged")
+            raise OSError("The line is dead.")
+        acknowledge(adapter, messages)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "write", write_later)
+        patch.setattr(kind, "acknowledge", acknowledge_later)
+        loop = SourceLoop(source, "w1")
+        loop.start()
+        try:
+            deadline = time.monotonic() + 60
+            while left():
+                assert time.monotonic() < deadline, f"it stays in the queue: {loop.last_error}"
+                time.sleep(0.2)
+        finally:
+            loop.stop()
+            assert loop.join(30)
+    assert seen == [("not written", 0, 1), ("not acknowledged", 1, 1)]
+    assert DeadLetter.objects.filter(source=source).count() == 1

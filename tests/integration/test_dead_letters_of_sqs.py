@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from eventhub.brokers.models import Kind
-from tests.integration.dead_letters import ORDER, Desk, desk
+from eventhub.brokers.models import Kind, Role, Source
+from tests.integration.dead_letters import ORDER, Desk, check_leaves_only_when_stored, desk
 from tests.services.elasticmq import REGION, SqsAddress
 
 if TYPE_CHECKING:
@@ -83,6 +83,14 @@ class Queues:
         )["Attributes"]
         assert sum(map(int, counts.values())) == 1
         return found[0]
+
+    def dead_ones(self) -> int:
+        """How many messages the dead-letter queue holds, also those that were handed out and not deleted."""
+        counts = self.client.get_queue_attributes(
+            QueueUrl=self.dead_url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return sum(map(int, counts.values()))
 
     def close(self) -> None:
         for url in (self.url, self.dead_url):
@@ -170,3 +178,18 @@ def test_a_message_of_a_fifo_queue_goes_back_to_its_group_within_the_time_of_ded
         pair.fail(received=1)
         dead.take_in()
         dead.check_came_back(attempt=MAX_RECEIVES + 1)
+
+
+def test_a_dead_letter_is_removed_from_the_queue_only_when_it_is_stored(
+    queues: Callable[[str], Queues], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = queues("")
+    pair.client.send_message(QueueUrl=pair.url, MessageBody=ORDER.decode(), MessageAttributes=OWN)
+    pair.fail()
+    source = Source.objects.create(
+        name=pair.name,
+        kind=Kind.SQS,
+        role=Role.DEAD_LETTERS,
+        config=pair.config | {"visibility_timeout_s": 5},
+    )
+    check_leaves_only_when_stored(source, pair.dead_ones, monkeypatch)

@@ -408,18 +408,18 @@ def test_a_worker_that_lost_its_lease_stops_and_the_new_one_finishes(
 ) -> None:
     letters = died(6)
     job = start(letters, batch_size=2)
-    real = driving.batches.advance
+    real = driving.Driver._begin
     stolen = False
 
-    def steal(published: Any, destinations: Any) -> set[int]:
+    def steal(*args: Any) -> set[int]:
         nonlocal stolen
-        begun = real(published, destinations)
+        begun = real(*args)
         if not stolen:
             stolen = True
             RetryJob.objects.update(lease_token="00000000-0000-0000-0000-000000000001")
         return begun
 
-    monkeypatch.setattr(driving.batches, "advance", steal)
+    monkeypatch.setattr(driving.Driver, "_begin", steal)
     leased = lease.take(job.pk)
     assert leased
     driving.drive(leased, seconds=5)
@@ -431,6 +431,55 @@ def test_a_worker_that_lost_its_lease_stops_and_the_new_one_finishes(
 
     assert at_target(redis) == ids(letters)
     assert count(job.pk).resent == 0, "the first worker brought its confirmed batch home"
+
+
+def test_a_worker_that_died_before_it_noted_what_is_out_leaves_that_to_the_next_one(
+    died: Died, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = died(25)
+    job = starting.start(of_letters(ids(letters)), ANNA, Options(batch_size=10))
+
+    def die(posted: Any, begun_at: Any) -> None:
+        raise SystemExit("killed")
+
+    monkeypatch.setattr(driving.batches, "published", die)
+    with pytest.raises(SystemExit):
+        run(job)
+    monkeypatch.undo()
+    assert at_target(redis) == ids(letters[:20]), "the second batch was begun before the first was noted"
+    tally = count(job.pk)
+    assert (tally.in_flight, tally.waiting, tally.sent) == (20, 5, 0)
+    RetryJob.objects.update(lease_until=timezone.now())
+
+    job = run(job)
+
+    assert at_target(redis) == ids([*letters[:20], *letters[10:20], *letters[20:]])
+    assert read_tally(job).resent == 10, (
+        "only what was in flight goes out again: the batch before was confirmed"
+    )
+    assert AuditEntry.objects.get(action="send again").detail["letters"] == ids(letters[10:20])
+    assert {retry.destination for retry in Retry.objects.all()} == {"stream shop.orders (Redis Streams)"}
+    assert {retry.state for retry in Retry.objects.all()} == {RetryState.PUBLISHED}
+    assert counts.open_letters().letters == 0
+
+
+def test_an_error_that_nobody_foresaw_leaves_its_batch_to_be_sent_again_and_told(
+    died: Died, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = died(driving.SMALL + 5)
+    job = starting.start(of_letters(ids(letters)), ANNA, Options(batch_size=10))
+
+    def break_down(source: Source, messages: Sequence[OutgoingMessage]) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(routes._registered, Kind.REDIS, break_down)
+    job = run_until_it_waits(job)
+    assert job.reason.startswith("ZeroDivisionError")
+    monkeypatch.undo()
+    job = run(due(job))
+
+    assert at_target(redis) == ids(letters)
+    assert AuditEntry.objects.get(action="send again").detail["letters"] == ids(letters[:10])
 
 
 # -- what people do ----------------------------------------------------------------------------------------

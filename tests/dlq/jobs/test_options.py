@@ -11,7 +11,7 @@ from dlq.jobs.options import BadOption, Options, read_options
         ({"canary": 101}, "The option canary should be how many letters go first"),
         ({"rate_per_s": "fast"}, "The option rate_per_s should be letters a second"),
         ({"returns_limit": 2}, "The option returns_limit should be a share"),
-        ({"batch_size": 0}, "1 to 1,000"),
+        ({"batch_size": 0}, "1 to 5,000"),
         ({"key": "order"}, "correlation_id"),
         ({"speed": 1}, "There is no such option (speed)"),
         ([], "should be an object"),

@@ -28,7 +28,7 @@ options = st.builds(
     canary=st.integers(0, 3),
     ramp=st.booleans(),
     returns_limit=st.none() | st.floats(0, 1),
-    batch_size=st.integers(1, 1_000),
+    batch_size=st.integers(1, 5_000),
 )
 facts = st.builds(
     Facts,

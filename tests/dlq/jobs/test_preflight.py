@@ -3,11 +3,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from dlq import intake
+from dlq.edits import drafting, editing
 from dlq.filter import Filter
 from dlq.jobs import preflight as looking
 from dlq.jobs.findings import Destination, Facts, judge
@@ -22,7 +24,7 @@ from eventhub.ingest.pipeline import Pipeline
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
 from tests.dlq.jobs.test_jobs import come_back
 from tests.dlq.letters import broken
-from tests.dlq.sending import send_again
+from tests.dlq.sending import ANNA, send_again
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Died = Callable[..., list[DeadLetter]]
@@ -72,6 +74,40 @@ def test_a_payload_that_breaks_todays_schema_is_said_with_the_first_breach(died:
     )
     [warning] = warnings(letters)
     assert warning.startswith("None of the 3 looked into fits today's schema: $.amount: 49.5 is not of type")
+
+
+@pytest.mark.parametrize(
+    ("original", "edited", "fits"), [("number", "string", False), ("string", "number", True)]
+)
+def test_of_an_edited_letter_the_edit_is_held_against_todays_schema(
+    died: Died, shop_dead_letters: Source, original: str, edited: str, fits: bool
+) -> None:
+    shop_dead_letters.config = {
+        "streams": ["x"],
+        "url": "redis://127.0.0.1:1/0",
+    }  # so that the edit stays here
+    shop_dead_letters.save()
+    values = {"number": 49.5, "string": "much"}
+    [letter] = died(1)
+    text = drafting.begin(letter).text.replace("49.5", json.dumps(values[original]))
+    DeadLetter.objects.update(body=text.encode())
+    letter.refresh_from_db()
+    draft = drafting.begin(letter)
+    repaired = msgspec.structs.replace(
+        draft, text=draft.text.replace(json.dumps(values[original]), json.dumps(values[edited]))
+    )
+    edit = editing.save(letter.pk, repaired, "", ANNA).edit
+    kind = EventType.objects.create(name="order.paid", validation=ValidationMode.WARN)
+    schema = {"type": "object", "properties": {"amount": {"type": "number"}}}
+    SchemaVersion.objects.create(event_type=kind, version="1", status=SchemaStatus.ACTIVE, schema=schema)
+
+    look = preflight(of_letters([letter.pk]), Options(), ask_brokers=False)
+
+    unfit = [finding.text for finding in look.warnings if "schema" in finding.text]
+    assert (unfit == []) is fits
+    assert look.sentence == (
+        f"Publishes the edit by anna to stream shop.orders (Redis Streams), as event {edit.event_id}, attempt 5."
+    )
 
 
 def test_what_the_service_has_processed_since_is_said(died: Died, redis: Any, shop: Source) -> None:

@@ -12,9 +12,9 @@ import pytest
 from amqp.exceptions import MessageNacked
 
 from dlq.models import DeadLetter, Retry, RetryState, Status
-from eventhub.brokers.models import Kind
+from eventhub.brokers.models import Kind, Role, Source
 from tests.dlq.sending import send_again
-from tests.integration.dead_letters import ORDER, Desk, desk
+from tests.integration.dead_letters import ORDER, Desk, check_leaves_only_when_stored, desk
 from tests.integration.rabbitmq.conftest import Rabbit
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -252,3 +252,23 @@ def test_a_queue_that_is_still_full_refuses_the_retry_and_it_comes_back_to_its_l
     dead.take_in()
     dead.check_came_back(attempt=2)
     assert DeadLetter.objects.count() == 1
+
+
+def test_a_dead_letter_is_removed_from_the_queue_only_when_it_is_stored(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.of_shipping()
+    shop.place_order()
+    shop.reject()
+    source = Source.objects.create(
+        name=shop.rabbit.virtual_host,
+        kind=Kind.RABBITMQ,
+        role=Role.DEAD_LETTERS,
+        config={"url": shop.rabbit.url, "queue": "dead"},
+    )
+
+    def left() -> int:
+        told = shop.rabbit.api("GET", "queues/{vhost}/dead?disable_stats=true&enable_queue_totals=true")
+        return int(told["messages"])
+
+    check_leaves_only_when_stored(source, left, monkeypatch)
