@@ -299,7 +299,7 @@ class Driver:
             begun = (
                 set() if is_stopped else batches.still_claimed(parcel.retry_id for parcel in packed.parcels)
             )
-            now_so = {"confirmed": self._marks.retry_ids}
+            now_so: dict[str, Any] = {"confirmed": self._marks.retry_ids}
             if not is_stopped:
                 now_so |= {"in_flight": sorted(begun), "state": state, "reason": "", **changes}
                 if job.started_at is None:
