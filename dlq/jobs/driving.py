@@ -7,24 +7,22 @@ ids, and says so in the audit log.
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
 from dlq.jobs import batches, bucket, lease, marking, planning, tally
-from dlq.jobs.batches import Posted
+from dlq.jobs.flight import Flight, posted
 from dlq.jobs.marks import Marks, patiently
 from dlq.jobs.options import Options, read_options
 from dlq.jobs.picking import Picker
 from dlq.jobs.planning import Facts, Next
 from dlq.jobs.ramp import Look
 from dlq.jobs.selection import read_selection
-from dlq.jobs.sending import Packed, Packer, Parcel, Senders, Sent, fitting
+from dlq.jobs.sending import Packed, Packer, Senders, Sent, fitting
 from dlq.models import JobState, Retry, RetryJob, RetryState
 from eventhub.access import audit
 
@@ -62,23 +60,6 @@ def drive(job: RetryJob, seconds: float) -> None:
         finally:
             driver.land()
     lease.give_back(driver.job, next_at, taken_for)
-
-
-class Flight(msgspec.Struct, frozen=True):
-    """A batch that is being published: what, since when, and what the broker will say of it."""
-
-    parcels: list[Parcel]
-    begun_at: datetime
-    result: "Future[Sent]"
-
-    @property
-    def destinations(self) -> dict[int, str]:
-        """Where each goes, in words, by its retry."""
-        return {parcel.retry_id: parcel.route.destination for parcel in self.parcels}
-
-    def posted(self, confirmed: Sequence[int]) -> list[Posted]:
-        """Those of them that the broker confirmed."""
-        return _posted(self.parcels, confirmed)
 
 
 class Driver:
@@ -348,7 +329,7 @@ class Driver:
     def _take_over(self) -> None:
         """Note what a turn before this one left half done, if it did: its last batches."""
         if self.job.confirmed and (out := batches.still_claimed(self.job.confirmed)):
-            self._marks.add(_posted(self._packer.pack(sorted(out)).parcels, out), timezone.now())
+            self._marks.add(posted(self._packer.pack(sorted(out)).parcels, out), timezone.now())
             self._marks.write()
         if self.job.in_flight and batches.still_claimed(self.job.in_flight):
             self._interrupt(self.job.in_flight)
@@ -406,15 +387,6 @@ def _set(job: RetryJob, changes: Mapping[str, Any]) -> None:
         setattr(job, name, changes[name])
     if changed:
         job.save(update_fields=changed)
-
-
-def _posted(parcels: Sequence[Parcel], confirmed: Iterable[int]) -> list[Posted]:
-    wanted = set(confirmed)
-    return [
-        Posted(parcel.retry_id, parcel.letter_id, parcel.route.destination)
-        for parcel in parcels
-        if parcel.retry_id in wanted
-    ]
 
 
 def _since(at: datetime | None) -> float | None:
