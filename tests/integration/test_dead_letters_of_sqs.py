@@ -190,6 +190,6 @@ def test_a_dead_letter_is_removed_from_the_queue_only_when_it_is_stored(
         name=pair.name,
         kind=Kind.SQS,
         role=Role.DEAD_LETTERS,
-        config=pair.config | {"visibility_timeout_s": 5},
+        config=pair.config | {"visibility_timeout_s": 10},
     )
     check_leaves_only_when_stored(source, pair.dead_ones, monkeypatch)
