@@ -49,7 +49,9 @@ for start in range(0, letters, 5_000):
                 "dlq-group": services[number % len(services)],
                 "dlq-error-class": "shop.CarrierTimeout",
                 "dlq-error-message": f"The carrier did not answer for order {number}",
-                "x-first-death-exchange": name,
+                "x-death": json.dumps([
+                    {"count": 1, "reason": "rejected", "queue": name, "exchange": name, "routing-keys": ["order.placed"]}
+                ]),
             },
             key="order.placed",
             properties={"exchange": name, "routing_key": "order.placed", "delivery_mode": "2"},
@@ -149,8 +151,7 @@ class Story:
 
     def kill(self, worker: Worker) -> None:
         """With a batch in flight, after a random moment."""
-        before = self.sent()
-        self.wait(worker, lambda: self.sent() > before)
+        self.wait_for_more(worker)
         time.sleep(random.uniform(0, 0.3))
         for _ in range(200):
             if self.database.ask(IN_FLIGHT):
@@ -158,6 +159,16 @@ class Story:
         worker.kill()
         assert not self.is_over(), "the job was over before the last kill"
         self.in_flight_at_kills.append(int(self.database.ask(IN_FLIGHT)))
+
+    def wait_for_more(self, worker: Worker) -> None:
+        """Until more letters are out than now."""
+        before = self.sent()
+
+        def is_more() -> bool:
+            assert not self.is_over(), self.database.ask("SELECT state || ': ' || reason FROM dlq_retryjob")
+            return self.sent() > before
+
+        self.wait(worker, is_more)
 
     def wait(self, worker: Worker, condition, timeout_s: float = TIMEOUT_S) -> None:
         """As beat does, keep a worker awake."""
@@ -230,11 +241,9 @@ def retried(server: RabbitServer, *, letters: int, kills: int, batch_size: int) 
                 story.kill(worker)
                 if kill + 1 == restart_after:
                     worker.start()
-                    before = story.sent()
-                    story.wait(worker, lambda before=before: story.sent() > before)
+                    story.wait_for_more(worker)
                     database.restart()
-                    before = story.sent()
-                    story.wait(worker, lambda before=before: story.sent() > before)
+                    story.wait_for_more(worker)
                     worker.kill()
                     story.in_flight_at_kills.append(int(database.ask(IN_FLIGHT)))
             worker.start()
@@ -248,5 +257,5 @@ def test_100_000_letters_go_out_once_whatever_is_killed(own_rabbitmq):
     print(retried(own_rabbitmq, letters=100_000, kills=5, batch_size=2_000))
 
 
-def test_2_000_letters_go_out_once_whatever_is_killed(own_rabbitmq):
-    print(retried(own_rabbitmq, letters=2_000, kills=2, batch_size=100))
+def test_10_000_letters_go_out_once_whatever_is_killed(own_rabbitmq):
+    print(retried(own_rabbitmq, letters=10_000, kills=2, batch_size=50))
