@@ -37,6 +37,13 @@ LONGEST_PAUSE_S = 60.0
 # A wait that is shorter than this is slept; for a longer one the worker turns to other jobs.
 SLEPT_S = 1.0
 RELEASED_AT_ONCE = 5_000
+# How the log tells that a job has stopped.
+_LOUDNESS = {
+    JobState.DONE: logging.INFO,
+    JobState.CANCELLED: logging.INFO,
+    JobState.PAUSED: logging.WARNING,
+    JobState.FAILED: logging.WARNING,
+}
 
 
 def drive(job: RetryJob, seconds: float) -> None:
@@ -379,6 +386,8 @@ class Driver:
                 changes = {name: value for name, value in changes.items() if name not in ("state", "reason")}
             _set(job, changes)
         self.job = job
+        if job.is_over or job.state == JobState.PAUSED:
+            log.log(_LOUDNESS[JobState(job.state)], "Retry job %d is %s. %s", job.pk, job.state, job.reason)
 
 
 def _set(job: RetryJob, changes: Mapping[str, Any]) -> None:

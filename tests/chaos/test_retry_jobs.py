@@ -36,6 +36,7 @@ from tests.chaos.exactly_once import events_numbered
 name, services = os.environ["CHAOS_NAME"], json.loads(os.environ["CHAOS_SERVICES"])
 Source.objects.update(role=Role.DEAD_LETTERS)
 source = Source.objects.get()
+death = {"count": 1, "reason": "rejected", "queue": name, "exchange": name, "routing-keys": ["order.placed"]}
 letters = int(os.environ["CHAOS_LETTERS"])
 for start in range(0, letters, 5_000):
     messages = [
@@ -49,9 +50,7 @@ for start in range(0, letters, 5_000):
                 "dlq-group": services[number % len(services)],
                 "dlq-error-class": "shop.CarrierTimeout",
                 "dlq-error-message": f"The carrier did not answer for order {number}",
-                "x-death": json.dumps([
-                    {"count": 1, "reason": "rejected", "queue": name, "exchange": name, "routing-keys": ["order.placed"]}
-                ]),
+                "x-death": json.dumps([death]),
             },
             key="order.placed",
             properties={"exchange": name, "routing_key": "order.placed", "delivery_mode": "2"},

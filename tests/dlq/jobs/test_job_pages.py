@@ -14,7 +14,7 @@ from dlq.jobs.selection import of_letters
 from dlq.models import DeadLetter, JobState, RedirectRule, RetryJob
 from eventhub.access.models import AuditEntry, Scope
 from eventhub.access.tokens import create_token
-from tests.dlq.jobs.test_jobs import run_until_it_waits
+from tests.dlq.jobs.driven import run_until_it_waits
 from tests.dlq.sending import ANNA, run, send_again, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)

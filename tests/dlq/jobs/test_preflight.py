@@ -22,7 +22,7 @@ from eventhub.brokers.models import Source
 from eventhub.events.message import Message
 from eventhub.ingest.pipeline import Pipeline
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
-from tests.dlq.jobs.test_jobs import come_back
+from tests.dlq.jobs.driven import come_back
 from tests.dlq.letters import broken
 from tests.dlq.sending import ANNA, send_again
 
