@@ -19,6 +19,7 @@ from eventhub.sourcing.api import router as streams_router
 from eventhub.sourcing.api_replays import router as replays_router
 from eventhub.traces.api import router as traces_router
 from eventhub.traces.api_flow import router as flow_router
+from monitoring.review.api import router as review_router
 
 api = NinjaAPI(
     title="EventHub",
@@ -47,6 +48,7 @@ api.add_router("", groups_router)
 api.add_router("", edits_router)
 api.add_router("", retry_jobs_router)
 api.add_router("", monitoring_router)
+api.add_router("", review_router)
 
 
 def urls() -> tuple[list[Any], str, str]:

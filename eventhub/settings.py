@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "eventhub.sagas",
     "eventhub.traces",
     "monitoring",
+    "monitoring.review",
     "eventhub.ingest",
     "eventhub.sources",
     "eventhub.demo",
@@ -203,6 +204,7 @@ CELERY_BEAT_SCHEDULE = {
     "watch-processes": {"task": "traces.watch_processes", "schedule": 2.0, "options": {"expires": 2}},
     "fill-attributes": {"task": "traces.fill_attributes", "schedule": 5.0, "options": {"expires": 5}},
     "forget-traces": {"task": "traces.forget", "schedule": 3600.0},
+    "review": {"task": "review.run", "schedule": 15.0, "options": {"expires": 15}},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
 

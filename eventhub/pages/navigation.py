@@ -55,6 +55,13 @@ PAGES = (
     Page(route="processes", label="Processes", icon="route", key="p", inside=("process", "process-mined")),
     Page(route="streams", label="Streams", icon="layers-linked", key="v", inside=("stream", "projections")),
     Page(route="sagas", label="Sagas", icon="git-branch", key="w", inside=("saga",)),
+    Page(
+        route="review",
+        label="Flow review",
+        icon="checklist",
+        key="r",
+        inside=("review-finding", "review-rule", "review-report"),
+    ),
     Page(route="alerts", label="Alerts", icon="bell", key="n", count="alerts_firing"),
     Page(route="admin:index", label="Admin", icon="settings", key="a", staff=True),
 )

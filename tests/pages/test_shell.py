@@ -84,6 +84,7 @@ def test_the_rail_lists_what_the_visitor_may_see() -> None:
         "Processes",
         "Streams",
         "Sagas",
+        "Flow review",
         "Alerts",
     ]
     current = [

@@ -1,0 +1,16 @@
+// The Flow review: the weeks of each score as a line, and the button that prints the report.
+import { sparkline } from "./chart.js";
+
+const COLOURS = { ok: "--ok", busy: "--busy", broken: "--broken" };
+
+function draw() {
+  for (const canvas of document.querySelectorAll("canvas[data-review-spark]")) {
+    const values = canvas.dataset.reviewSpark.split(",").map((text) => (text === "" ? null : Number(text)));
+    sparkline(canvas, values, COLOURS[canvas.dataset.level] ?? "--unknown");
+  }
+}
+
+document.addEventListener("htmx:afterSwap", draw);
+document.addEventListener("eventhub:theme", draw);
+document.querySelector("[data-print]")?.addEventListener("click", () => window.print());
+draw();
