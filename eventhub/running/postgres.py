@@ -24,6 +24,8 @@ SETTINGS = {
     "listen_addresses": "",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
+    # Segments of the log are kept to be used again: making a new one takes a writer longer than filling it.
+    "min_wal_size": "1GB",
     "checkpoint_completion_target": "0.9",
     "wal_compression": "pglz",
     "max_connections": "100",
