@@ -34,6 +34,7 @@ def run() -> bool:
         from dlq.models import DeadLetter, DeadLetterGroup
         from eventhub.brokers.models import Kind, Role, Source
         from eventhub.ingest.pipeline import Pipeline
+        from eventhub.running.turns import take_turns_often
 
         source = Source.objects.create(
             name="flood", kind=Kind.REDIS, role=Role.DEAD_LETTERS, config={"streams": ["flood"]}
@@ -41,6 +42,7 @@ def run() -> bool:
         pipeline = Pipeline(source)
         pipeline.write(pipeline.prepare(_messages(1_000, "warm-up")))
         flood = _messages(COUNT, "flood")
+        take_turns_often()  # as a worker does
         started = time.perf_counter()
         # As the loop of a source does: the next batch is prepared while this one is written.
         with ThreadPoolExecutor(1) as ahead:

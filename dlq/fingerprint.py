@@ -6,6 +6,7 @@ numbers in the message do not count, so that a thousand orders failing alike are
 
 import hashlib
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -52,7 +53,10 @@ def normalise(message: str) -> str:
     return _GAPS.sub(GAP, " ".join(words)).strip()
 
 
+@lru_cache(maxsize=8192)
 def _without_ids(word: str) -> str:
+    if word.isdecimal():
+        return GAP
     if len(word) >= MIN_UUID_CHARS:
         word = _UUID.sub(_gap, word)
     if "@" in word:

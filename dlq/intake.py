@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from dlq import counts, regressions, returns, writing
 from dlq.groups import places
-from dlq.letter import NewLetter, fingerprint_of, prepared
+from dlq.letter import NewLetter, fingerprint_of
+from dlq.preparing import prepared
 from eventhub.brokers.models import Source
 
 __all__ = ["NewLetter", "record"]
@@ -28,7 +29,7 @@ def record(source: Source, letters: Sequence[NewLetter]) -> int:
     if not letters:
         return 0
     fresh = returns.take(source, [one if one.fingerprint else prepared(source, one) for one in letters])
-    return sum(_write(source, part, is_first=not n) for n, part in enumerate(_statements(fresh)))
+    return sum(_write(source, part) for part in _statements(fresh))
 
 
 def _statements(letters: Sequence[NewLetter]) -> Iterator[list[NewLetter]]:
@@ -45,13 +46,11 @@ def _statements(letters: Sequence[NewLetter]) -> Iterator[list[NewLetter]]:
         yield part
 
 
-def _write(source: Source, letters: Sequence[NewLetter], *, is_first: bool) -> int:
+def _write(source: Source, letters: Sequence[NewLetter]) -> int:
     found = places(source, [(fingerprint_of(source, letter), letter) for letter in letters])
     changes = {
         group_id: counts.Change(failures=count, letters=count, open=count, last_failed_at=failed_at)
-        for group_id, count, failed_at in writing.write(
-            source.pk, letters, found, timezone.now(), is_first=is_first
-        )
+        for group_id, count, failed_at in writing.write(source.pk, letters, found, timezone.now())
     }
     counts.add(changes)
     if any(place.is_fixed for place in found):

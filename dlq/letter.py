@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from msgspec import structs
 
-from dlq.attributes import MOST_BYTES, digests_of, digests_of_body
 from dlq.fingerprint import Fingerprint, fingerprint
 from dlq.models import Reason
 from dlq.rules import Fields, fields
@@ -35,9 +33,9 @@ class NewLetter(msgspec.Struct, frozen=True):
     partition: int | None = None
     properties: Mapping[str, str] = {}
     failed_at: datetime | None = None
-    # What `prepared` worked out.
+    # What `dlq.preparing` worked out: the second is its line for COPY, but for what is only known when it is written.
     fingerprint: Fingerprint | None = None
-    attributes: list[int] | None = None
+    line: str | None = None
 
     @property
     def event_id(self) -> str | None:
@@ -68,11 +66,6 @@ class NewLetter(msgspec.Struct, frozen=True):
                 return {"failed_in": self.failed_in, "error_class": self.error_class}.get(field)
 
 
-def prepared(source: Source, letter: NewLetter) -> NewLetter:
-    """`letter` with what can be worked out before the database is asked, beside the writing of another batch."""
-    return structs.replace(letter, fingerprint=fingerprint_of(source, letter), attributes=_attributes(letter))
-
-
 def fingerprint_of(source: Source, letter: NewLetter) -> Fingerprint:
     """The fingerprint of the group that `letter` belongs to."""
     if letter.fingerprint is not None:
@@ -84,10 +77,3 @@ def fingerprint_of(source: Source, letter: NewLetter) -> Fingerprint:
         message=letter.error_message,
         stack=letter.stack,
     )
-
-
-def _attributes(letter: NewLetter) -> list[int] | None:
-    if letter.event:
-        return digests_of(letter.event.data)
-    body = letter.message.body
-    return digests_of_body(body) if len(body) <= MOST_BYTES and body[:1] in (b"{", b"[") else None

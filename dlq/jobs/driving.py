@@ -25,6 +25,7 @@ from dlq.jobs.selection import read_selection
 from dlq.jobs.sending import Packed, Packer, Senders, Sent, fitting
 from dlq.models import JobState, Retry, RetryJob, RetryState
 from eventhub.access import audit
+from eventhub.running.turns import take_turns_often
 
 log = logging.getLogger(__name__)
 # A job of so few letters tells its asker at once when the broker cannot be reached, instead of trying on.
@@ -53,6 +54,7 @@ def drive(job: RetryJob, seconds: float) -> None:
     """
     if connection.in_atomic_block:
         raise RuntimeError("drive() needs its steps committed: call it outside of a transaction.")
+    take_turns_often()
     taken_for = job.next_at
     with lease.Heartbeat(job), Senders() as senders, Marks(job.pk) as marks:
         driver = Driver(job, senders, marks)

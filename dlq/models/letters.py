@@ -106,8 +106,13 @@ class DeadLetter(models.Model):
     The failure fields tell the latest failure; what it died of before is in `PastFailure`.
     """
 
+    # Groups are never deleted, so nothing is guarded by a constraint that looks each letter's up, and locks it.
     group = models.ForeignKey(
-        DeadLetterGroup, on_delete=models.PROTECT, related_name="members", db_index=False
+        DeadLetterGroup,
+        on_delete=models.PROTECT,
+        related_name="members",
+        db_index=False,
+        db_constraint=False,
     )
     own_group = models.ForeignKey(
         DeadLetterGroup,
@@ -115,6 +120,7 @@ class DeadLetter(models.Model):
         on_delete=models.PROTECT,
         related_name="born_members",
         db_index=False,
+        db_constraint=False,
         help_text="The group of its fingerprint, where a rule put it into another.",
     )
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="dead_letters", db_index=False)

@@ -1,10 +1,11 @@
 """``celery -A eventhub worker --ingest``: a worker that also runs the sources."""
 
-import sys
 from typing import Any
 
 from celery import Celery, bootsteps
 from click import Option
+
+from eventhub.running.turns import take_turns_often
 
 
 class IngestStep(bootsteps.StartStopStep):
@@ -25,9 +26,7 @@ class IngestStep(bootsteps.StartStopStep):
         """Start the supervisor under the worker's name, which is how brokers know this consumer."""
         from eventhub.ingest.supervisor import Supervisor
 
-        # A thread that waits for PostgreSQL or a broker goes on as soon as its answer is there, instead of after the
-        # 5 ms that another one may decode for: that is a fifth of the throughput on two cores.
-        sys.setswitchinterval(0.0005)
+        take_turns_often()
         self.supervisor = Supervisor(parent.hostname)
         self.supervisor.start()
 

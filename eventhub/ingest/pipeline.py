@@ -14,8 +14,8 @@ from django.db import transaction
 from dlq import dead_letter_queues, intake, outcomes
 from dlq.headers import RETRY_OF
 from dlq.intake import NewLetter
-from dlq.letter import prepared
 from dlq.models import Reason
+from dlq.preparing import prepared
 from eventhub.brokers.models import Kind, Role, Source
 from eventhub.brokers.reading import reader_of
 from eventhub.events import partitions, store

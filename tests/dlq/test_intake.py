@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -21,6 +23,20 @@ def test_a_message_delivered_again_is_not_written_again(shop: Source) -> None:
 
     assert DeadLetter.objects.count() == 3
     assert counts.open_letters().letters == 3
+
+
+def test_a_batch_with_one_letter_that_is_there_adds_the_others_and_counts_them_by_group(shop: Source) -> None:
+    at = datetime(2026, 11, 24, 10, tzinfo=UTC)
+    first = [broken(n, message="Missing field", failed_at=at + timedelta(seconds=n)) for n in range(3)]
+    others = [broken(n, message="Too late", failed_at=at + timedelta(seconds=n)) for n in range(3, 6)]
+    assert record(shop, *first, others[0]) == 4
+    assert record(shop, *first, *others) == 2
+
+    totals = counts.totals(list(DeadLetterGroup.objects.values_list("pk", flat=True)))
+    assert {(one.letters, one.open, one.last_failed_at) for one in totals.values()} == {
+        (3, 3, at + timedelta(seconds=2)),
+        (3, 3, at + timedelta(seconds=5)),
+    }
 
 
 def test_a_thousand_letters_cost_a_handful_of_statements(shop: Source) -> None:

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from dlq.dead_letter_queues import read
 from dlq.formats import FORMATS, read_death, without_death
-from dlq.groups import Place
-from dlq.writing import COLUMNS, _line
+from dlq.writing import _TOLD, line_of
 from eventhub.events.message import Message, lower_headers
 from eventhub.events.wire_text import to_text
 from tests.dlq.formats.dead import BROKER_TIME
@@ -84,11 +83,11 @@ def test_no_headers_can_make_reading_a_death_fail(pairs, body, told):
     assert 1 <= found.attempts < 2**31
     assert found.origin.partition is None or 0 <= found.origin.partition < 2**31
     without_death(message.header_pairs())
-    line = _line(read(message), Place(1), ("1", BROKER_TIME.isoformat()), BROKER_TIME)
+    line = line_of(read(message))
     line.encode()
     assert "\x00" not in line
     assert "\n" not in line
-    row = dict(zip(COLUMNS.split(", "), line.split("\t"), strict=True))
+    row = dict(zip(_TOLD.split(", "), line.split("\t"), strict=True))
     assert row["partition"] == ("\\N" if found.origin.partition is None else str(found.origin.partition))
 
 
