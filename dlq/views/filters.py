@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,6 +12,7 @@ from dlq.filter import Filter, GroupState
 from dlq.models import DeadLetterGroup, Reason, Status
 from eventhub.brokers.models import Source
 from eventhub.pages.filters import Field, FilterBar, choices, filter_bar
+from eventhub.pages.ranges import moment
 
 ANY_STATUS = "all"
 MAX_EVENT_TYPES = 300
@@ -86,8 +87,24 @@ def bar_of(request: HttpRequest) -> FilterBar:
                 any_label="Any time",
                 options=choices([(name, words) for name, (words, _) in SINCE.items()]),
             ),
+            *_bounds(request),
         ],
     )
+
+
+def _bounds(request: HttpRequest) -> list[Field]:
+    """From when to when, as a chart's moment leads here; only while they are set, to be seen and taken away."""
+    given = [(name, request.GET.get(name, "")) for name in ("from", "to")]
+    return [
+        Field(
+            name=name,
+            label=name,
+            any_label="Since ever" if name == "from" else "Until now",
+            options=choices([(text, f"{at.astimezone(UTC):%d %b %H:%M:%S} UTC")]),
+        )
+        for name, text in given
+        if (at := moment(text))
+    ]
 
 
 def filter_of(values: Mapping[str, str], group: int | None = None, user_id: int | None = None) -> Filter:
@@ -101,7 +118,8 @@ def filter_of(values: Mapping[str, str], group: int | None = None, user_id: int 
         event_type=values.get("type", ""),
         failed_in=values.get("service", ""),
         error_class=values.get("error", ""),
-        since=timezone.now() - since[1] if since else None,
+        since=timezone.now() - since[1] if since else moment(values.get("from", "")),
+        until=moment(values.get("to", "")),
         state=values.get("state", "") if values.get("state", "") in list(GroupState) else "",
         assignee=user_id,
         group=group,

@@ -13,7 +13,7 @@ PRESETS = (
     ("7d", "7 d", timedelta(days=7)),
 )
 # For pages that look as far back as rollups go.
-LONG_PRESETS = (("5m", "5 min", timedelta(minutes=5)), *PRESETS[1:], ("90d", "90 d", timedelta(days=90)))
+LONG_PRESETS = (("5m", "5 min", timedelta(minutes=5)), *PRESETS, ("90d", "90 d", timedelta(days=90)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +80,19 @@ def time_range(
 
 
 def _custom(request: HttpRequest) -> tuple[datetime, datetime] | None:
-    start, end = _moment(request.GET.get("from", "")), _moment(request.GET.get("to", ""))
+    start, end = moment(request.GET.get("from", "")), moment(request.GET.get("to", ""))
     return (start, end) if start and end and start < end else None
 
 
-def _moment(text: str) -> datetime | None:
-    """An ISO time or Unix seconds."""
+def moment(text: str) -> datetime | None:
+    """What an address says of a moment: an ISO time or Unix seconds; None for anything else."""
     try:
         if text.replace(".", "", 1).isdigit():
             return datetime.fromtimestamp(float(text), UTC)
-        moment = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _url(request: HttpRequest, key: str, default: str) -> str:

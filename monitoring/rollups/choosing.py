@@ -41,11 +41,12 @@ class Counts(msgspec.Struct, frozen=True):
     failed: list[int]
 
 
-def counts(window: Window, choice: Choice) -> Counts:
-    """Sums of each step. Receipts count for the types they are about, not as events."""
+def counts(window: Window, choice: Choice, *, system: bool = False) -> Counts:
+    """Sums of each step. Receipts count for the types they are about, and as events only with `system`."""
     where, values = choice.where(window)
     columns = Counts.__struct_fields__
-    sums = ", ".join(f"sum({RECEIVED if name == 'received' else name})" for name in columns)
+    received = "received" if system else RECEIVED
+    sums = ", ".join(f"sum({received if name == 'received' else name})" for name in columns)
     rows = _by_step(f"SELECT t, {sums} FROM steps GROUP BY 1", where, values, window)  # noqa: S608 - constants
     found = {row[0]: row[1:] for row in rows}
     nothing = (0,) * len(columns)

@@ -1,6 +1,5 @@
 """The Figures page: throughput, failures and times of a type, service, source or broker, beside another day's."""
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,12 +12,13 @@ from eventhub.brokers.models import Kind, Source
 from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.schemas.models import EventType
 from eventhub.traces.flow.hops import HopTime, hop_series, hop_times
+from monitoring import comparing
 from monitoring.rollups import choosing, reading
 from monitoring.rollups.choosing import Choice
 from monitoring.rollups.windows import Window, window_between
+from monitoring.views.moments import ways
 
 DEFAULT_RANGE = "1h"
-COMPARE = {"day": timedelta(days=1), "week": timedelta(days=7)}
 MOST_NAMES = 500
 MOST_HOPS = 12
 
@@ -41,7 +41,12 @@ def figures(request: HttpRequest) -> HttpResponse:
         "broker": request.GET.get("broker", ""),
         "has_hops": has_hops(request),
         "hops": _hops(request, window),
-        "compare": request.GET.get("compare", ""),
+        "compare": comparing.segments(request),
+        "ways": ways(
+            event_type=request.GET.get("type", ""),
+            service=request.GET.get("service", ""),
+            source=request.GET.get("source", ""),
+        ),
         "query": request.GET.urlencode(),
         "is_live": not chosen.is_custom,
     }
@@ -57,9 +62,8 @@ def figures_series(request: HttpRequest) -> HttpResponse:
     told = _series(window, choice) | {"until": min(now, window.end).timestamp()}
     if has_hops(request):
         told["hops"] = hop_series(window, to_type=choice.event_type, to_service=choice.service)
-    before = COMPARE.get(request.GET.get("compare", ""))
-    if before is not None:
-        told["before"] = _before(window, choice, before)
+    if (ago := comparing.ago_of(request)) is not None:
+        told["before"] = comparing.rates_before(window, choice, ago)
     return HttpResponse(msgspec.json.encode(told), content_type="application/json")
 
 
@@ -97,21 +101,3 @@ def _series(window: Window, choice: Choice) -> dict[str, Any]:
         "processing": choosing.quantiles(window, choice, "processing"),
         "arrival": choosing.quantiles(window, choice, "arrival"),
     }
-
-
-def _before(window: Window, choice: Choice, ago: timedelta) -> list[float | None]:
-    """Events a second of the same steps so long before; of that time only wider buckets may be left."""
-    start, end = window.start - ago, window.end - ago
-    then = window_between(
-        start, end, max(window.step_s, reading.coarsest_grain(start - timedelta(hours=1), end))
-    )
-    rates = {
-        t: count / then.step_s
-        for t, count in zip(then.times, choosing.counts(then, choice).received, strict=True)
-    }
-    shift_s = int(ago.total_seconds())
-    return [rates.get(_floor(t - shift_s, then.step_s)) for t in window.times]
-
-
-def _floor(t: int, step_s: int) -> int:
-    return t // step_s * step_s

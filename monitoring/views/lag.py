@@ -1,5 +1,6 @@
 """The Lag pages: every consumer group and queue on the brokers that are watched."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -9,9 +10,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from eventhub.events.models import Event
-from eventhub.pages.ranges import time_range
-from monitoring.rollups.windows import window_between
-from monitoring.watch import reading
+from eventhub.pages.ranges import LONG_PRESETS, time_range
+from monitoring import comparing
+from monitoring.rollups.windows import Window, ceil_to, floor_to, window_between
+from monitoring.views.moments import ways
+from monitoring.watch import reading, thinning
 from monitoring.watch.models import WatchedGroup
 from monitoring.watch.rules import Status
 
@@ -50,10 +53,12 @@ def _all(request: HttpRequest) -> dict[str, Any]:
 
 def _about(request: HttpRequest, group: WatchedGroup) -> dict[str, Any]:
     now = timezone.now()
-    chosen = time_range(request, DEFAULT_RANGE, now)
-    window = window_between(chosen.start, chosen.end, 60)
+    chosen = time_range(request, DEFAULT_RANGE, now, LONG_PRESETS)
+    window = window_between(chosen.start, chosen.end, thinning.grain_s(chosen.start, now))
     messages, seconds = reading.history(group, window.start, window.end, window.step_s)
-    chart = {"times": window.times, "messages": messages, "seconds": seconds}
+    chart = {"times": window.times, "step_s": window.step_s, "messages": messages, "seconds": seconds}
+    if (ago := comparing.ago_of(request)) is not None:
+        chart["before"] = _before(group, window, ago, now)
     parts = sorted(
         group.parts, key=lambda part: (-(part["messages"] or 0), part["topic"], part["partition"] or 0)
     )
@@ -63,6 +68,8 @@ def _about(request: HttpRequest, group: WatchedGroup) -> dict[str, Any]:
         "row": reading.row(group, now),
         "is_old": now - group.looked_at > reading.FRESH_FOR,
         "range": chosen,
+        "compare": comparing.segments(request),
+        "ways": ways(),
         "chart_json": msgspec.json.encode(chart).decode(),
         "parts": [
             part
@@ -75,6 +82,16 @@ def _about(request: HttpRequest, group: WatchedGroup) -> dict[str, Any]:
         "more": max(0, len(parts) - MOST_ROWS),
         "oldest": oldest_known(group),
     }
+
+
+def _before(group: WatchedGroup, window: Window, ago: timedelta, now: datetime) -> list[int | None]:
+    """What waited in the same steps so long before; of that time only hours may be left."""
+    start, end = window.start - ago, window.end - ago
+    step_s = max(window.step_s, thinning.grain_s(start, now))
+    start = floor_to(start, step_s)
+    messages, _ = reading.history(group, start, ceil_to(end, step_s), step_s)
+    first = start.timestamp() + ago.total_seconds()
+    return [messages[int((t - first) // step_s)] for t in window.times]
 
 
 def oldest_known(group: WatchedGroup) -> Event | None:

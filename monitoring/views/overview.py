@@ -14,21 +14,25 @@ from dlq import listing
 from dlq.filter import Filter
 from dlq.models import Status
 from eventhub.pages.hues import hue_of
-from eventhub.pages.ranges import TimeRange, time_range
+from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.traces.flow.hops import hop_times
-from monitoring import changes
+from monitoring import changes, comparing
 from monitoring.message import encode
 from monitoring.rollups import reading
+from monitoring.rollups.choosing import Choice
 from monitoring.rollups.reading import OTHER
 from monitoring.rollups.windows import Window, window_between
 from monitoring.snapshot import SETTLED_AFTER_S, Snapshot, take
 from monitoring.tiles import tiles
+from monitoring.views.moments import ways
 from monitoring.views.permissions import form_url
 
 DEFAULT_RANGE = "15m"
 MOST_TYPES = 10
 MOST_ROWS = 6
 FEWEST_STEPS = 24
+# A chart that follows the clock asks anew for another day's figures when it has grown by so many steps.
+STEPS_AHEAD = 120
 
 
 class Chart(msgspec.Struct, frozen=True):
@@ -45,13 +49,15 @@ class Chart(msgspec.Struct, frozen=True):
     types: list[reading.TypeSeries]
     failed: list[int]
     dead_letters: list[int]
+    # The same time of another day as events a second, further on than the chart goes, for it to grow into.
+    before: list[float | None] | None = None
 
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """The page, or only what is refreshed by itself (htmx)."""
     now = timezone.now()
-    chosen = time_range(request, DEFAULT_RANGE, now)
+    chosen = time_range(request, DEFAULT_RANGE, now, LONG_PRESETS)
     if request.htmx and request.GET.get("part") == "details":  # type: ignore[attr-defined]
         context = _details(chosen, now) | {"is_refresh": True}
         return render(request, "monitoring/_overview_details.html", context)
@@ -64,9 +70,11 @@ def overview(request: HttpRequest) -> HttpResponse:
         )
     if nothing_ever_arrived(snapshot):
         return render(request, "monitoring/overview_empty.html", _first_steps(request, snapshot))
-    chart = _chart(chosen, now)
+    chart = _chart(chosen, now, comparing.ago_of(request))
     context = {
         "range": chosen,
+        "compare": comparing.segments(request),
+        "ways": ways(),
         "snapshot": snapshot,
         "snapshot_json": _in_script(encode(snapshot)),
         "tiles": tiles(snapshot),
@@ -83,7 +91,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 def overview_series(request: HttpRequest) -> HttpResponse:
     """The chart's data anew, for a page that was away."""
     now = timezone.now()
-    chart = _chart(time_range(request, DEFAULT_RANGE, now), now)
+    chosen = time_range(request, DEFAULT_RANGE, now, LONG_PRESETS)
+    chart = _chart(chosen, now, comparing.ago_of(request))
     return HttpResponse(msgspec.json.encode(chart), content_type="application/json")
 
 
@@ -113,22 +122,29 @@ def _window(chosen: TimeRange) -> Window:
     return window_between(chosen.start, chosen.end, reading.coarsest_grain(chosen.start, chosen.end))
 
 
-def _chart(chosen: TimeRange, now: datetime) -> Chart:
+def _chart(chosen: TimeRange, now: datetime, ago: timedelta | None) -> Chart:
     window = _window(chosen)
     # What is newer comes with the snapshots: counted here too, it would count twice.
     settled = now.replace(microsecond=0) - timedelta(seconds=SETTLED_AFTER_S)
     series = reading.series(window, until=settled, most_types=MOST_TYPES)
     empty = 0 if chosen.is_custom else _empty_steps(series)
+    start = window.start + timedelta(seconds=empty * window.step_s)
     return Chart(
         step_s=window.step_s,
         most_steps=len(series.times),
-        start=int(window.start.timestamp()) + empty * window.step_s,
+        start=int(start.timestamp()),
         until=int(min(settled, window.end).timestamp()),
         live=not chosen.is_custom,
         types=[reading.TypeSeries(one.name, one.counts[empty:]) for one in series.types],
         failed=series.failed[empty:],
         dead_letters=series.dead_letters[empty:],
+        before=_before(Window(start, window.end, window.step_s), ago) if ago else None,
     )
+
+
+def _before(window: Window, ago: timedelta) -> list[float | None]:
+    longer = Window(window.start, window.end + STEPS_AHEAD * timedelta(seconds=window.step_s), window.step_s)
+    return comparing.rates_before(longer, Choice(), ago)
 
 
 def _empty_steps(series: reading.Series) -> int:

@@ -17,15 +17,17 @@ from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.secrets import keeping
 from eventhub.events.models import Event
-from eventhub.pages.ranges import TimeRange, time_range
+from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.pages.toasts import toast
-from monitoring import lag
+from monitoring import comparing, lag
 from monitoring.control import set_paused
 from monitoring.rollups import reading
+from monitoring.rollups.choosing import Choice
 from monitoring.rollups.windows import window_between
 from monitoring.snapshot import sources_now
 from monitoring.sources import alive
 from monitoring.trouble import trouble_of
+from monitoring.views.moments import ways
 from monitoring.views.permissions import WHY_NOT, form_url, may_operate
 
 DEFAULT_RANGE = "1h"
@@ -90,7 +92,7 @@ def _all(request: HttpRequest) -> dict[str, Any]:
 
 def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
     now = timezone.now()
-    chosen = time_range(request, DEFAULT_RANGE, now)
+    chosen = time_range(request, DEFAULT_RANGE, now, LONG_PRESETS)
     topics = lag.latest_by_topic(found, now)
     statuses = list(found.statuses.order_by("worker"))
     return {
@@ -104,7 +106,9 @@ def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
         "topics": [one for one in topics if one.is_own or one.messages != 0],
         "idle": [one for one in topics if not one.is_own and one.messages == 0],
         "range": chosen,
-        "chart_json": _chart_json(found, chosen),
+        "chart_json": _chart_json(found, chosen, comparing.ago_of(request)),
+        "compare": comparing.segments(request),
+        "ways": ways(source=found.name),
         "config": keeping.shown_config(found),
         "recent": recent_events(found),
         "events_looked_at": EVENTS_LOOKED_AT,
@@ -126,7 +130,7 @@ def recent_events(found: Source) -> list[Event]:
     return list(Event.objects.raw(sql, [EVENTS_LOOKED_AT, found.pk, MOST_EVENTS]))
 
 
-def _chart_json(found: Source, chosen: TimeRange) -> str:
+def _chart_json(found: Source, chosen: TimeRange, ago: timedelta | None) -> str:
     """Events in and messages waiting, per step, as the page's script draws them."""
     window = window_between(
         chosen.start, chosen.end, max(5, reading.coarsest_grain(chosen.start, chosen.end))
@@ -144,6 +148,9 @@ def _chart_json(found: Source, chosen: TimeRange) -> str:
             "dead_letters": series.dead_letters,
             "waiting": waiting,
             "behind_s": behind_s,
+            "before": comparing.rates_before(window, Choice(origin_id=found.pk), ago, system=True)
+            if ago
+            else None,
         }
     ).decode()
 

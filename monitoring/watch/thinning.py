@@ -29,3 +29,8 @@ def thin(now: datetime | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM monitoring_groupminute WHERE minute < %s", [at - KEEP_HOURS])
         cursor.execute(HOURS, [(at - KEEP_MINUTES).replace(minute=0, second=0, microsecond=0)])
+
+
+def grain_s(start: datetime, now: datetime) -> int:
+    """The widest bucket of the history since `start`, in seconds: a chart's step must not be finer."""
+    return 60 if start >= now - KEEP_MINUTES else 3600

@@ -51,9 +51,10 @@ function clock(seconds, step) {
  * A chart over time.
  *
  * host     the element to fill (its height is the chart's)
- * options  series: [{label, colour ("--hue-3" or any CSS colour), fill?: true}], stack: true|false,
- *          format: value → text, onZoom(fromSeconds, toSeconds), onPick(seconds), marks: [seconds] drawn as red ticks,
- *          sync: charts of one name share their crosshair,
+ * options  series: [{label, colour ("--hue-3" or any CSS colour), fill?: true, dash?: [on, off], over?: true: a line over
+ *          what is stacked}], stack: true|false, legend: true names the lines below, each as it is drawn,
+ *          format: value → text, onZoom(fromSeconds, toSeconds), onPick(seconds, {left, top} in the host; by a click, or
+ *          by the arrow keys and Enter), marks: [seconds] drawn as red ticks, sync: charts of one name share their crosshair,
  *          ceiling: () → the highest value the axis shows (what is above is cut off), empty: text shown without data
  * Returns {set(times, rows), configure(series), marks(list), destroy()}: times in Unix seconds, one row a series.
  */
@@ -65,17 +66,25 @@ export async function timeChart(host, options) {
   const tip = document.createElement("div");
   tip.className = "chart-tip";
   tip.hidden = true;
+  const legend = document.createElement("div");
+  legend.className = "legend chart-legend";
+  if (options.legend) host.after(legend);
+  if (options.onPick) {
+    host.tabIndex = 0;
+    host.addEventListener("keydown", walk);
+  }
 
   function data() {
     const shown = series.map((_, index) => rows[index] ?? times.map(() => null));
-    // uPlot paints later series over earlier ones: the tallest sum comes first.
-    return [times, ...(stack ? stacked(shown).reverse() : shown)];
+    // uPlot paints later series over earlier ones: the tallest sum comes first, and lines over them last.
+    const lies = (isOver) => shown.filter((_, index) => Boolean(series[index].over) === isOver);
+    return [times, ...(stack ? [...stacked(lies(false)).reverse(), ...lies(true)] : shown)];
   }
 
   function build() {
     plot?.destroy();
     const text = token("--text-3"), line = token("--line");
-    const order = stack ? [...series].reverse() : series;
+    const order = stack ? [...series.filter((each) => !each.over).reverse(), ...series.filter((each) => each.over)] : series;
     const axis = { stroke: text, font: "12px system-ui, sans-serif", ticks: { show: false } };
     const width = Math.max(host.clientWidth, 100);
     plot = new Plot(
@@ -88,13 +97,14 @@ export async function timeChart(host, options) {
         scales: { x: { time: true }, y: { range: (_, __, max) => [0, niceMax(Math.min(max, options.ceiling?.() ?? max))] } },
         axes: [
           { ...axis, size: 26, gap: 6, space: 72, grid: { show: false }, values: (_, splits, __, ___, step) => splits.map((at) => clock(at, step)) },
-          { ...axis, size: 52, gap: 6, space: 36, grid: { stroke: line, width: 1 }, values: (_, splits) => splits.map(format) },
+          { ...axis, size: (_, labels) => Math.max(52, 16 + 6.6 * Math.max(0, ...(labels ?? []).map((label) => label.length))), gap: 6, space: 36, grid: { stroke: line, width: 1 }, values: (_, splits) => splits.map(format) },
         ],
         series: [
           {},
           ...order.map((each) => {
             const colour = token(each.colour);
-            return { label: each.label, stroke: colour, width: stack ? 1 : 1.5, fill: stack || each.fill ? mixed(colour, token("--surface"), stack ? 0.7 : 0.14) : undefined, points: { show: false } };
+            const isStacked = stack && !each.over;
+            return { label: each.label, stroke: colour, width: isStacked ? 1 : 1.5, dash: each.dash, fill: isStacked || each.fill ? mixed(colour, token("--surface"), stack ? 0.7 : 0.14) : undefined, points: { show: false } };
           }),
         ],
         hooks: {
@@ -113,7 +123,42 @@ export async function timeChart(host, options) {
       host,
     );
     host.append(tip);
-    if (options.onPick) plot.over.addEventListener("click", () => plot.cursor.idx != null && plot.select.width < 6 && options.onPick(times[plot.cursor.idx]));
+    if (options.onPick) plot.over.addEventListener("click", () => plot.select.width < 6 && pick());
+    if (options.legend) drawLegend();
+  }
+
+  function pick() {
+    const { idx, left, top } = plot.cursor;
+    if (idx != null && left >= 0) options.onPick(times[idx], { left: plot.over.offsetLeft + left, top: Math.max(0, top) });
+  }
+
+  // The crosshair by keyboard: the arrows move it, Enter chooses.
+  function walk(event) {
+    if (event.target !== host || !times.length) return;
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by) {
+      const from = plot.cursor.left >= 0 && plot.cursor.idx != null ? plot.cursor.idx : times.length;
+      const index = Math.max(0, Math.min(times.length - 1, from + by * (event.shiftKey ? 10 : 1)));
+      plot.setCursor({ left: plot.valToPos(times[index], "x"), top: 12 });
+    } else if (event.key === "Enter") pick();
+    else return;
+    event.preventDefault();
+  }
+
+  function drawLegend() {
+    legend.replaceChildren(
+      ...series.map((each) => {
+        const item = document.createElement("span");
+        const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+        line.setAttribute("viewBox", "0 0 26 8");
+        line.setAttribute("class", "legend-line");
+        const stroke = document.createElementNS("http://www.w3.org/2000/svg", "line");
+        for (const [name, value] of Object.entries({ x1: 0, x2: 26, y1: 4, y2: 4, stroke: token(each.colour), "stroke-width": 2, "stroke-dasharray": (each.dash ?? []).join(" ") })) stroke.setAttribute(name, value);
+        line.append(stroke);
+        item.append(line, each.label);
+        return item;
+      }),
+    );
   }
 
   function drawMarks(u) {
@@ -144,7 +189,8 @@ export async function timeChart(host, options) {
       .sort((a, b) => b.value - a.value);
     const shown = lines.slice(0, 10).map((each) => tipLine(each.label, format(each.value), each.colour));
     if (lines.length > 10) shown.push(tipLine(`${lines.length - 10} more`, format(lines.slice(10).reduce((sum, each) => sum + each.value, 0))));
-    if (lines.length > 1 && stack) shown.push(tipLine("Together", format(lines.reduce((sum, each) => sum + each.value, 0))));
+    const together = lines.filter((each) => !each.over);
+    if (together.length > 1 && stack) shown.push(tipLine("Together", format(together.reduce((sum, each) => sum + each.value, 0))));
     tip.replaceChildren(when, ...shown);
     tip.hidden = false;
     const x = u.over.offsetLeft + left;
@@ -191,8 +237,10 @@ export async function timeChart(host, options) {
     destroy() {
       resize.disconnect();
       document.removeEventListener("eventhub:theme", build);
+      host.removeEventListener("keydown", walk);
       plot.destroy();
       tip.remove();
+      legend.remove();
     },
   };
 }

@@ -4,6 +4,7 @@ import { timeChart, token } from "./chart.js";
 import { drawErrors } from "./error-strip.js";
 import { rate } from "./formats.js";
 import { hueOf } from "./hues.js";
+import { openMoment } from "./moment.js";
 
 const OTHER = "other";
 const MOST_TYPES = 11;
@@ -29,7 +30,7 @@ export async function eventsChart(host, strip, legend, first) {
     format: rate,
     ceiling: () => ceiling,
     onZoom: (from, to) => go(Math.floor(from), Math.max(Math.ceil(to), Math.floor(from) + 1)),
-    onPick: (at) => (location.href = `${host.dataset.traces}?from=${at}&to=${at + data.step_s}`),
+    onPick: (at, place) => openMoment(host, at, data.step_s, place),
   });
   draw();
   legend.addEventListener("click", choose);
@@ -44,7 +45,8 @@ export async function eventsChart(host, strip, legend, first) {
   }
 
   function series() {
-    return shown().map((name) => ({ label: name, colour: colours().get(name) }));
+    const types = shown().map((name) => ({ label: name, colour: colours().get(name) }));
+    return data.before ? [...types, { label: "before", colour: "--text-2", dash: [5, 4], over: true }] : types;
   }
 
   function shown() {
@@ -72,12 +74,13 @@ export async function eventsChart(host, strip, legend, first) {
     const times = Array.from({ length }, (_, index) => start + index * step);
     const rows = shown().map((name) => rates(counts.get(name), step, start, until));
     const totals = times.map((_, index) => rows.reduce((sum, row) => sum + (row[index] ?? 0), 0));
-    ceiling = ceilingOf(totals);
+    const before = data.before?.slice(0, length) ?? [];
+    ceiling = Math.max(ceilingOf(totals), ...before);
     const peak = Math.max(...totals);
     const note = host.parentElement.querySelector("[data-peak]");
     const said = peak > ceiling ? `peak of ${rate(peak)} cut off` : "";
     if (note && note.textContent !== said) note.textContent = said;
-    chart.set(times, rows);
+    chart.set(times, data.before ? [...rows, before] : rows);
     drawErrors(strip, failed.map((count, index) => count + dead[index]));
   }
 
@@ -96,7 +99,10 @@ export async function eventsChart(host, strip, legend, first) {
     data.until = until;
     while (data.start + failed.length * step < until) {
       const isFull = failed.length >= data.most_steps;
-      if (isFull) data.start += step;
+      if (isFull) {
+        data.start += step;
+        data.before?.shift();
+      }
       for (const row of [...counts.values(), failed, dead]) {
         if (isFull) row.shift();
         row.push(0);
@@ -112,7 +118,7 @@ export async function eventsChart(host, strip, legend, first) {
   function follow(recent) {
     if (!data.live) return;
     const end = recent.start + recent.failed.length;
-    if (recent.start > data.until) return refresh();
+    if (recent.start > data.until || data.before?.length < failed.length) return refresh();
     const from = data.first_until ?? (data.first_until = data.until);
     slide(recent.until);
     let isNew = false;

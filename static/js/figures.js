@@ -1,41 +1,49 @@
-// The Figures page: four charts that share one crosshair, asked for anew every five seconds while they follow the clock.
+// The Figures page: charts that share one crosshair, asked for anew every five seconds while they follow the clock. Lines
+// are told apart by how they are dashed, not by colour alone.
 import { timeChart } from "./chart.js";
 import { duration, number, rate } from "./formats.js";
 import { liveState } from "./live.js";
+import { openMoment } from "./moment.js";
 
 const EVERY_MS = 5000;
+const DASHED = [8, 4], DOTTED = [2, 3];
 const page = document.getElementById("figures");
-const TIMES = [["p50", "--ok"], ["p95", "--busy"], ["p99", "--broken"]];
+const TIMES = [
+  { label: "p50", colour: "--ok" },
+  { label: "p95", colour: "--busy", dash: DASHED },
+  { label: "p99", colour: "--broken", dash: DOTTED },
+];
 let step = 1;
-
-function go(address, from, to) {
-  const url = new URL(address, location.href);
-  url.searchParams.set("from", Math.floor(from));
-  url.searchParams.set("to", Math.max(Math.ceil(to), Math.floor(from) + 1));
-  if (page.dataset.type && address !== location.href) url.searchParams.set("type", page.dataset.type);
-  location.href = url;
-}
 
 function zoom(from, to) {
   const address = new URL(location.href);
   address.searchParams.delete("range");
-  go(address.href, from, to);
+  address.searchParams.set("from", Math.floor(from));
+  address.searchParams.set("to", Math.max(Math.ceil(to), Math.floor(from) + 1));
+  location.href = address;
 }
 
-const common = { stack: false, onZoom: zoom, sync: "figures" };
-const chart = (id, options) => timeChart(document.getElementById(id), { ...common, ...options });
-const timesChart = (id) => chart(id, { series: TIMES.map(([label, colour]) => ({ label, colour })), format: duration });
-const [rates, failed, processing, arrival] = await Promise.all([
+function chart(id, options) {
+  const host = document.getElementById(id);
+  if (!host) return null; // hops are told of types and services only
+  Object.assign(host.dataset, { traces: page.dataset.traces, letters: page.dataset.letters });
+  const onPick = (at, place) => openMoment(host, at, step, place);
+  return timeChart(host, { stack: false, legend: true, sync: "figures", onZoom: zoom, onPick, ...options });
+}
+
+const before = page.dataset.compare ? [{ label: page.dataset.compare, colour: "--text-2", dash: DASHED }] : [];
+const [rates, failed, processing, arrival, hops] = await Promise.all([
   chart("chart-rate", {
-    series: [{ label: "events", colour: "--accent", fill: true }, { label: "before", colour: "--unknown" }],
-    format: rate, onPick: (at) => go(page.dataset.traces, at, at + Math.max(60, step)),
+    series: [{ label: "events", colour: "--accent", fill: true }, ...before],
+    format: rate,
   }),
   chart("chart-failed", {
-    series: [{ label: "failed", colour: "--broken", fill: true }, { label: "dead letters", colour: "--busy" }],
-    format: number, onPick: (at) => go(page.dataset.letters, at, at + Math.max(60, step)),
+    series: [{ label: "failed", colour: "--broken", fill: true }, { label: "dead letters", colour: "--busy", dash: DASHED }],
+    format: number,
   }),
-  timesChart("chart-processing"),
-  timesChart("chart-arrival"),
+  chart("chart-processing", { series: TIMES, format: duration }),
+  chart("chart-arrival", { series: TIMES, format: duration }),
+  chart("chart-hops", { series: TIMES, format: duration }),
 ]);
 
 async function draw() {
@@ -46,10 +54,11 @@ async function draw() {
   // The step that runs is told when it is over.
   const isOver = (index) => data.times[index] + step <= data.until;
   const over = (row) => row.map((value, index) => (isOver(index) ? value : null));
-  rates.set(data.times, [over(data.counts.received.map((count) => count / step)), data.before ?? data.times.map(() => null)]);
+  rates.set(data.times, [over(data.counts.received.map((count) => count / step)), data.before ?? []]);
   failed.set(data.times, [over(data.counts.failed), over(data.counts.dead_letters)]);
   processing.set(data.times, data.processing);
   arrival.set(data.times, data.arrival);
+  hops?.set(data.hops.times, data.hops.quantiles);
 }
 
 await draw();

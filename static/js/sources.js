@@ -2,6 +2,7 @@
 // merged in place, so that nothing jumps and an open detail stays open.
 import { sparkline, timeChart } from "./chart.js";
 import { number, rate } from "./formats.js";
+import { openMoment } from "./moment.js";
 
 const EVERY_MS = 2000;
 const region = document.querySelector("[data-live-region]");
@@ -28,14 +29,18 @@ async function drawCharts() {
   if (!holder) return;
   const data = JSON.parse(holder.dataset.chart);
   charts ??= (async () => {
-    const waiting = document.getElementById("chart-waiting");
+    const { traces, letters } = holder.dataset;
+    const chart = (id, options) => {
+      const host = document.getElementById(id);
+      if (!host) return null;
+      Object.assign(host.dataset, { traces, letters });
+      const onPick = (at, place) => openMoment(host, at, data.step_s, place);
+      return timeChart(host, { stack: false, legend: true, sync: "source", onZoom: zoom, onPick, ...options });
+    };
+    const before = data.before ? [{ label: "before", colour: "--text-2", dash: [8, 4] }] : [];
     return {
-      in: await timeChart(document.getElementById("chart-in"), {
-        series: [{ label: "in", colour: "--accent", fill: true }], stack: false, format: rate, onZoom: zoom,
-      }),
-      waiting: waiting && (await timeChart(waiting, {
-        series: [{ label: "waiting", colour: "--busy", fill: true }], stack: false, format: number, onZoom: zoom,
-      })),
+      in: await chart("chart-in", { series: [{ label: "messages in a second", colour: "--accent", fill: true }, ...before], format: rate }),
+      waiting: await chart("chart-waiting", { series: [{ label: "waiting", colour: "--busy", fill: true }], format: number }),
     };
   })();
   const drawn = await charts;
@@ -46,7 +51,7 @@ async function drawCharts() {
     const before = index ? data.received[index - 1] / data.step_s : count / covered;
     return (count + before * (data.step_s - covered)) / data.step_s;
   });
-  drawn.in.set(data.times, [perSecond]);
+  drawn.in.set(data.times, data.before ? [perSecond, data.before] : [perSecond]);
   drawn.in.marks(data.times.filter((_, index) => data.dead_letters[index] > 0));
   drawn.waiting?.set(data.times, [data.waiting]);
 }
