@@ -17,11 +17,11 @@ from dlq.filter import Filter, GroupState
 from dlq.jobs import selection, starting, tally
 from dlq.listing import GroupRow
 from dlq.models import DeadLetter, Reason, RetryState, Status
-from dlq.permissions import WHY_NOT, may_operate
+from dlq.permissions import require_ids
 from eventhub.access import audit
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
-from eventhub.access.models import ApiToken, Scope
+from eventhub.access.models import Scope
 from eventhub.pages.cursor import decode_cursor, encode_cursor
 
 router = Router(tags=["dead letters"])
@@ -304,7 +304,7 @@ def get_body(request: HttpRequest, letter_id: int) -> HttpResponse:
 
 @router.post(
     "/dead-letters/{int:letter_id}/retry",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: Done, (403, 404, 409, 502): Problem},
     summary="Retry",
 )
@@ -329,7 +329,7 @@ def retry(request: HttpRequest, letter_id: int) -> dict[str, Any]:
 
 @router.post(
     "/dead-letters/{int:letter_id}/discard",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: Done, (403, 404, 409, 422): Problem},
     summary="Discard",
 )
@@ -347,7 +347,7 @@ def discard(request: HttpRequest, letter_id: int, body: DiscardIn) -> dict[str, 
 
 @router.post(
     "/dead-letters/{int:letter_id}/reopen",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: Done, (403, 404, 409): Problem},
     summary="Reopen",
 )
@@ -362,7 +362,7 @@ def reopen(request: HttpRequest, letter_id: int) -> dict[str, Any]:
 
 @router.post(
     "/dead-letters/{int:letter_id}/read-again",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: Done, (403, 404, 409): Problem},
     summary="Read again",
 )
@@ -378,14 +378,8 @@ def read_again(request: HttpRequest, letter_id: int) -> dict[str, Any]:
     return _done(letter_id, "Read and stored.")
 
 
-def refuse_readers(request: HttpRequest) -> None:
-    """A token's scope is checked already; a person needs the permission. Raises HttpError."""
-    if not isinstance(getattr(request, "auth", None), ApiToken) and not may_operate(request.user):
-        raise HttpError(403, WHY_NOT)
-
-
 def _check(request: HttpRequest, letter_id: int) -> None:
-    refuse_readers(request)
+    require_ids(request, [letter_id])
     if not DeadLetter.objects.filter(pk=letter_id).exists():
         raise HttpError(404, f"There is no dead letter {letter_id}.")
 

@@ -7,10 +7,11 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from ninja.errors import HttpError
 
-from dlq.api import Problem, refuse_readers
+from dlq.api import Problem
 from dlq.edits import drafting, editing
 from dlq.edits.drafting import Draft
 from dlq.models import DeadLetter, Edit
+from dlq.permissions import require_ids, require_letters
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
@@ -79,7 +80,7 @@ def check(request: HttpRequest, letter_id: int, body: EditIn) -> Any:
 
 @router.post(
     f"{LETTER}/edit",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: EditOut, (403, 404, 409, 422): Problem},
     summary="Edit and retry",
 )
@@ -88,8 +89,8 @@ def edit(request: HttpRequest, letter_id: int, body: EditIn) -> Edit:
 
     409 when the letter was edited already or must not be edited now, 422 when the edit is not fit to be sent.
     """
-    refuse_readers(request)
     letter = _letter(letter_id)
+    require_ids(request, [letter_id])
     try:
         return editing.save(letter_id, _draft(letter, body), body.note, actor_of(request)).edit
     except editing.BadEdit as error:
@@ -100,13 +101,13 @@ def edit(request: HttpRequest, letter_id: int, body: EditIn) -> Edit:
 
 @router.post(
     "/dead-letter-edits/{int:edit_id}/approve",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: EditOut, (403, 409): Problem},
     summary="Approve an edit",
 )
 def approve(request: HttpRequest, edit_id: int) -> Edit:
     """Let an edit of somebody else go."""
-    refuse_readers(request)
+    require_letters(request, DeadLetter.objects.filter(edits=edit_id))
     try:
         return editing.approve(edit_id, actor_of(request)).edit
     except editing.NotEditable as error:
@@ -115,13 +116,13 @@ def approve(request: HttpRequest, edit_id: int) -> Edit:
 
 @router.post(
     "/dead-letter-edits/{int:edit_id}/decline",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: EditOut, (403, 409): Problem},
     summary="Decline an edit",
 )
 def decline(request: HttpRequest, edit_id: int, body: DeclineIn) -> Edit:
     """Do not let an edit go; the letter can be edited anew."""
-    refuse_readers(request)
+    require_letters(request, DeadLetter.objects.filter(edits=edit_id))
     try:
         return editing.decline(edit_id, body.why, actor_of(request))
     except editing.NotEditable as error:

@@ -10,8 +10,9 @@ from ninja import Router, Schema
 from ninja.errors import HttpError
 
 from dlq import regrouping, saved, triage
-from dlq.api import Problem, refuse_readers
+from dlq.api import Problem
 from dlq.models import DeadLetterGroup, GroupRule, SavedFilter
+from dlq.permissions import require_group
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
@@ -128,28 +129,37 @@ GROUP = "/dead-letter-groups/{int:group_id}"
 ANSWERS: dict[Any, Any] = {200: GroupState, (403, 422): Problem}
 
 
-@router.post(f"{GROUP}/assign", auth=requires(Scope.OPERATE), response=ANSWERS, summary="Assign")
+@router.post(
+    f"{GROUP}/assign", auth=requires(Scope.OPERATE, divided=True), response=ANSWERS, summary="Assign"
+)
 def assign(request: HttpRequest, group_id: int, body: AssignIn) -> DeadLetterGroup:
     """Give the group to a person, or to nobody."""
-    return _done(request, lambda: triage.assign(group_id, body.username, actor_of(request)))
+    _require(request, group_id)
+    return _done(lambda: triage.assign(group_id, body.username, actor_of(request)))
 
 
-@router.post(f"{GROUP}/snooze", auth=requires(Scope.OPERATE), response=ANSWERS, summary="Snooze or wake")
+@router.post(
+    f"{GROUP}/snooze", auth=requires(Scope.OPERATE, divided=True), response=ANSWERS, summary="Snooze or wake"
+)
 def snooze(request: HttpRequest, group_id: int, body: SnoozeIn) -> DeadLetterGroup:
     """Keep the group off the list for a while."""
+    _require(request, group_id)
     actor = actor_of(request)
     if body.until is None and body.failures is None:
-        return _done(request, lambda: triage.wake(group_id, actor))
-    return _done(request, lambda: triage.snooze(group_id, actor, until=body.until, failures=body.failures))
+        return _done(lambda: triage.wake(group_id, actor))
+    return _done(lambda: triage.snooze(group_id, actor, until=body.until, failures=body.failures))
 
 
-@router.post(f"{GROUP}/fixed", auth=requires(Scope.OPERATE), response=ANSWERS, summary="Mark as fixed")
+@router.post(
+    f"{GROUP}/fixed", auth=requires(Scope.OPERATE, divided=True), response=ANSWERS, summary="Mark as fixed"
+)
 def fixed(request: HttpRequest, group_id: int, body: FixedIn) -> DeadLetterGroup:
     """Say that what it died of is fixed; a failure after that makes it a regression."""
+    _require(request, group_id)
     actor = actor_of(request)
     if not body.fixed:
-        return _done(request, lambda: triage.mark_unfixed(group_id, actor))
-    return _done(request, lambda: triage.mark_fixed(group_id, body.release, actor))
+        return _done(lambda: triage.mark_unfixed(group_id, actor))
+    return _done(lambda: triage.mark_fixed(group_id, body.release, actor))
 
 
 @router.get(f"{GROUP}/comments", auth=requires(Scope.READ), response=list[Comment], summary="Comments")
@@ -160,13 +170,14 @@ def comments(request: HttpRequest, group_id: int) -> Any:
 
 @router.post(
     f"{GROUP}/comments",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: Comment, (403, 422): Problem},
     summary="Comment",
 )
 def comment(request: HttpRequest, group_id: int, body: CommentIn) -> Any:
     """Say something about the group."""
-    return _done(request, lambda: triage.comment(group_id, body.text, actor_of(request)))
+    _require(request, group_id)
+    return _done(lambda: triage.comment(group_id, body.text, actor_of(request)))
 
 
 @router.post(
@@ -177,7 +188,7 @@ def comment(request: HttpRequest, group_id: int, body: CommentIn) -> Any:
 )
 def merge(request: HttpRequest, group_id: int, body: MergeIn) -> Any:
     """Letters of these groups move here, later ones follow."""
-    return _done(request, lambda: regrouping.merge(body.groups, group_id, actor_of(request)))
+    return _done(lambda: regrouping.merge(body.groups, group_id, actor_of(request)))
 
 
 @router.post(
@@ -188,7 +199,7 @@ def merge(request: HttpRequest, group_id: int, body: MergeIn) -> Any:
 )
 def split(request: HttpRequest, group_id: int, body: SplitIn) -> Any:
     """Each value of the field makes a group."""
-    return _done(request, lambda: regrouping.split(group_id, body.field, actor_of(request)))
+    return _done(lambda: regrouping.split(group_id, body.field, actor_of(request)))
 
 
 @router.get(
@@ -207,7 +218,7 @@ def rules(request: HttpRequest) -> Any:
 )
 def undo(request: HttpRequest, rule_id: int) -> Any:
     """Its letters go back to where they would be without it."""
-    return _done(request, lambda: regrouping.undo(rule_id, actor_of(request)))
+    return _done(lambda: regrouping.undo(rule_id, actor_of(request)))
 
 
 @router.get("/dead-letter-filters", auth=requires(Scope.READ), response=list[Filter], summary="Saved filters")
@@ -253,8 +264,13 @@ def _person(request: HttpRequest) -> User | None:
     return request.user if isinstance(request.user, User) else None
 
 
-def _done(request: HttpRequest, deed: Callable[[], T]) -> T:
-    refuse_readers(request)
+def _require(request: HttpRequest, group_id: int) -> None:
+    group = DeadLetterGroup.objects.select_related("source").filter(pk=group_id).first()
+    if group is not None:  # else the deed says that there is none
+        require_group(request, group)
+
+
+def _done(deed: Callable[[], T]) -> T:
     try:
         return deed()
     except (triage.CannotDecide, regrouping.CannotRegroup) as error:

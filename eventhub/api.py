@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
@@ -34,6 +35,12 @@ api = NinjaAPI(
 def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
     """A cursor from elsewhere is the caller's mistake."""
     return api.create_response(request, {"detail": str(error)}, status=400)
+
+
+@api.exception_handler(PermissionDenied)
+def refuse(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    """What whoever asks may not do."""
+    return api.create_response(request, {"detail": str(error)}, status=403)
 
 
 api.add_router("", events_router)

@@ -61,7 +61,7 @@ CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "eventhub.pages",
-    "django.contrib.admin",
+    "eventhub.access.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -103,11 +103,14 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "eventhub.pages.middleware.login_for_htmx",
+    "eventhub.access.middleware.Roles",
 ]
 
 ROOT_URLCONF = "eventhub.urls"
 ASGI_APPLICATION = "eventhub.asgi.application"
 LOGIN_URL = "login"
+# What an account without a role may do: viewer, or empty for nothing (docs/access.md).
+DEFAULT_ROLE = _env.get("DEFAULT_ROLE", "viewer").strip()
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 

@@ -10,7 +10,8 @@ from ninja import Field, Path, Router, Schema
 
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
-from eventhub.access.models import Scope
+from eventhub.access.models import Role, Scope
+from eventhub.access.roles import require
 from eventhub.brokers.models import Source
 from monitoring import snapshot
 from monitoring.control import set_paused
@@ -163,7 +164,7 @@ def list_sources(request: HttpRequest) -> dict[str, Any]:
 @router.post(
     "/sources/{name}/pause",
     response=PausedOut,
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     summary="Pause a source",
     operation_id="pause_source",
 )
@@ -175,7 +176,7 @@ def pause(request: HttpRequest, name: Name) -> dict[str, Any]:
 @router.post(
     "/sources/{name}/resume",
     response=PausedOut,
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     summary="Resume a source",
     operation_id="resume_source",
 )
@@ -185,6 +186,7 @@ def resume(request: HttpRequest, name: Name) -> dict[str, Any]:
 
 
 def _set_paused(request: HttpRequest, name: str, paused: bool) -> dict[str, Any]:
+    require(request, Role.OPERATOR, source=name)
     source = get_object_or_404(Source, name=name)
     changed = set_paused(source, paused, actor_of(request))
     return {"name": source.name, "paused": paused, "changed": changed}

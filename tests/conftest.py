@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 # Modules whose tests let real loops, services and processes run for seconds: not part of `make test-unit`, which
 # stays under a minute.
 SLOW = {
+    "access/test_matrix.py",
     "demo/test_services_on_redis.py",
     "demo/test_shop.py",
     "demo/test_stories.py",

@@ -18,11 +18,11 @@ from dlq.jobs.preflight import preflight
 from dlq.jobs.selection import BadSelection, Selection, of_filter, of_letters
 from dlq.jobs.table import csv_lines
 from dlq.models import JobState, Reason, RetryJob
-from dlq.permissions import WHY_NOT, may_operate
+from dlq.permissions import require_job, require_letters
 from dlq.retry import NotNow
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
-from eventhub.access.models import ApiToken, Scope
+from eventhub.access.models import Scope
 from eventhub.pages.cursor import decode_cursor, encode_cursor
 
 router = Router(tags=["retry jobs"])
@@ -201,7 +201,7 @@ def look_first(request: HttpRequest, body: Asked) -> dict[str, Any]:
 
 @router.post(
     "/retry-jobs",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: JobOut, (403, 409, 422): Problem},
     summary="Start a job",
 )
@@ -210,8 +210,8 @@ def start(request: HttpRequest, body: Order) -> dict[str, Any]:
 
     409 when none of the letters can be sent now.
     """
-    _check_right(request)
     selection, options = _read(body)
+    require_letters(request, selection.queryset())
     start_at = body.start_at
     if start_at is not None:
         start_at = start_at.replace(tzinfo=UTC) if start_at.tzinfo is None else start_at
@@ -286,26 +286,19 @@ def get_csv(request: HttpRequest, job_id: int) -> HttpResponse | StreamingHttpRe
 
 @router.post(
     "/retry-jobs/{int:job_id}/{verb}",
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     response={200: JobOut, (403, 404, 409): Problem},
     summary="Pause, resume or cancel",
 )
 def control(request: HttpRequest, job_id: int, verb: Literal["pause", "resume", "cancel"]) -> dict[str, Any]:
     """Pause a job, go on with it (a scheduled one begins now), or cancel it. 409 when its state does not allow it."""
-    _check_right(request)
-    get_object_or_404(RetryJob, pk=job_id)
+    require_job(request, get_object_or_404(RetryJob, pk=job_id))
     deeds = {"pause": controlling.pause, "resume": controlling.resume, "cancel": controlling.cancel}
     try:
         job = deeds[verb](job_id, actor_of(request))
     except NotNow as error:
         raise HttpError(409, str(error)) from error
     return _told(job)
-
-
-def _check_right(request: HttpRequest) -> None:
-    """A token's scope is checked already; a person needs the permission."""
-    if not isinstance(getattr(request, "auth", None), ApiToken) and not may_operate(request.user):
-        raise HttpError(403, WHY_NOT)
 
 
 def _read(asked: Asked) -> tuple[Selection, Options]:

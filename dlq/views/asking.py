@@ -1,23 +1,18 @@
-"""What every view that changes dead letters needs: who may, which letters were chosen, and what is said afterwards."""
+"""What every view that changes dead letters needs: which letters were chosen, and what is said afterwards."""
 
 import re
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Concatenate, ParamSpec
+from collections.abc import Sequence
 
 import msgspec
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django_htmx.http import trigger_client_event
 
 from dlq import listing
 from dlq.filter import Filter
-from dlq.permissions import WHY_NOT, may_operate
 from dlq.retry import MAX_AT_ONCE, Refusal
 from dlq.views.filters import filter_of
 from eventhub.pages.toasts import Kind, toast
 
-P = ParamSpec("P")
 # Letters named one by one in a sheet; beyond, they are counted.
 NAMED = 8
 
@@ -33,22 +28,6 @@ class Choice(msgspec.Struct, frozen=True):
     def single(self) -> int | None:
         """The letter, when it is only one."""
         return self.ids[0] if len(self.ids) == 1 else None
-
-
-def operators_only(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """403 with words for those who may only read: in the sheet, or as a page."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if may_operate(request.user):
-            return view(request, *args, **kwargs)
-        if request.headers.get("HX-Request") == "true":
-            return HttpResponse(WHY_NOT, status=403, content_type="text/plain")
-        raise PermissionDenied(WHY_NOT)
-
-    return guarded
 
 
 def group_filter(given: QueryDict) -> Filter | None:

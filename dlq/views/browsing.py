@@ -19,7 +19,7 @@ from dlq.filter import Filter
 from dlq.listing import GroupRow
 from dlq.models import DeadLetter, Edit, EditState, Reason, Retry, Status
 from dlq.newest import Newest, search_of
-from dlq.permissions import WHY_NOT, may_operate
+from dlq.permissions import WHY_NOT, may_operate, within
 from dlq.reading import event_of
 from dlq.retry import NotNow, is_silent, refuse_retry
 from dlq.routes import NoRoute, route_of
@@ -126,8 +126,8 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
         "is_silent": found.status == Status.SENT and is_silent(found),
     }
     if _is_partial(request) and request.headers.get("HX-Target") == "letter":
-        return render(request, "dlq/_letter.html", context | _rights(request) | {"oob": True})
-    return render(request, "dlq/letter.html", context | _rights(request) | {"body": _body(found, "")})
+        return render(request, "dlq/_letter.html", context | _rights(request, found) | {"oob": True})
+    return render(request, "dlq/letter.html", context | _rights(request, found) | {"body": _body(found, "")})
 
 
 @require_GET
@@ -300,8 +300,9 @@ def _why_no_retry(letter: DeadLetter, latest: Retry | None) -> str:
     return ""
 
 
-def _rights(request: HttpRequest) -> dict[str, Any]:
-    return {"may_operate": may_operate(request.user), "why_not": WHY_NOT}
+def _rights(request: HttpRequest, letter: DeadLetter | None = None) -> dict[str, Any]:
+    may = may_operate(request) if letter is None else within(request, letter)
+    return {"may_operate": may, "why_not": WHY_NOT}
 
 
 def _is_partial(request: HttpRequest) -> bool:

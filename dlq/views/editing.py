@@ -13,18 +13,18 @@ from dlq.edits.comparing import compare
 from dlq.edits.drafting import Draft
 from dlq.edits.identity import pretty
 from dlq.models import DeadLetter, Edit, EditState
-from dlq.permissions import WHY_NOT, may_operate
+from dlq.permissions import WHY_NOT, may_operate, require_ids, require_letters
 from dlq.routes import NoRoute, route_of
-from dlq.views.asking import finish, operators_only
+from dlq.views.asking import finish
 from eventhub.access.audit import actor_of
 from eventhub.pages.toasts import toast
 
 
 @require_http_methods(["GET", "POST"])
-@operators_only
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """GET: the editor. POST: keep the edit and send it, or say what is wrong."""
     letter = _letter(pk)
+    require_ids(request, [pk])
     if request.method == "GET":
         try:
             editing.refuse_edit(letter)
@@ -46,16 +46,16 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@operators_only
 def edit_check(request: HttpRequest, pk: int) -> HttpResponse:
     """What is wrong with what was typed so far, and how it differs from what came."""
+    require_ids(request, [pk])
     return render(request, "dlq/_edit_check.html", _context(_letter(pk), _draft(request.POST)))
 
 
 @require_POST
-@operators_only
 def edit_decide(request: HttpRequest, pk: int) -> HttpResponse:
     """A second person approves or declines an edit."""
+    require_letters(request, DeadLetter.objects.filter(edits=pk))
     actor = actor_of(request)
     try:
         if request.POST.get("verdict") == "approve":

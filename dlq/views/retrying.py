@@ -17,9 +17,9 @@ from dlq.jobs.preflight import preflight
 from dlq.jobs.selection import BadSelection, Selection, of_filter, of_letters
 from dlq.jobs.table import csv_lines
 from dlq.models import Reason, RetryJob
-from dlq.permissions import WHY_NOT, may_operate
+from dlq.permissions import WHY_NOT, may_operate, require_job, require_letters
 from dlq.retry import NotNow
-from dlq.views.asking import changed, finish, group_filter, letters_in_words, named, operators_only, ticked
+from dlq.views.asking import changed, finish, group_filter, letters_in_words, named, ticked
 from eventhub.access.audit import actor_of
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 
@@ -33,7 +33,6 @@ PLAIN_FIELDS = ("rate_per_s", "cap", "cap_interval_s", "key", "stop_at", "redire
 
 
 @require_http_methods(["GET", "POST"])
-@operators_only
 def retry(request: HttpRequest) -> HttpResponse:
     """GET: the sheet that says where the letters go and what will happen. POST: make a job of it."""
     given = request.GET if request.method == "GET" else request.POST
@@ -45,6 +44,7 @@ def retry(request: HttpRequest) -> HttpResponse:
         options, start_at = _options(given), _start_at(given)
     except BadOption as error:
         return _sheet(request, selection, Options(), str(error), status=422)
+    require_letters(request, selection.queryset())
     if request.method == "GET":
         return _sheet(request, selection, options)
     try:
@@ -105,10 +105,10 @@ def job_progress(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@operators_only
 def job_control(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Pause, resume or cancel a job."""
     found = get_object_or_404(RetryJob, pk=pk)
+    require_job(request, found)
     deeds = {"pause": controlling.pause, "resume": controlling.resume, "cancel": controlling.cancel}
     problem = ""
     try:

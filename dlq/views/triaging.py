@@ -13,8 +13,9 @@ from django.views.decorators.http import require_http_methods
 from dlq import listing, regrouping, rules, triage
 from dlq.filter import Filter, GroupState
 from dlq.models import DeadLetter, DeadLetterGroup, GroupComment, GroupRule
+from dlq.permissions import require_group
 from dlq.reading import fields_of
-from dlq.views.asking import finish, operators_only
+from dlq.views.asking import finish
 from eventhub.access.audit import Actor, actor_of
 from eventhub.access.models import AuditEntry
 
@@ -31,10 +32,10 @@ HISTORY_LOOKED_AT = 20_000
 
 
 @require_http_methods(["GET", "POST"])
-@operators_only
 def decide(request: HttpRequest, pk: int, what: str) -> HttpResponse:
     """GET: the sheet that asks. POST: do it."""
-    group = get_object_or_404(DeadLetterGroup.objects.select_related("assignee"), pk=pk)
+    group = get_object_or_404(DeadLetterGroup.objects.select_related("assignee", "source"), pk=pk)
+    require_group(request, group)
     if request.method == "GET":
         return _sheet(request, group, what)
     try:
@@ -44,7 +45,6 @@ def decide(request: HttpRequest, pk: int, what: str) -> HttpResponse:
 
 
 @require_http_methods(["POST"])
-@operators_only
 def undo_rule(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a rule about groups out of force."""
     try:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from eventhub.access import audit
+from eventhub.access import admin_people, audit  # noqa: F401 - registers people
 from eventhub.access.models import ApiToken, AuditEntry, Scope
 from eventhub.access.tokens import create_token, revoke_tokens
 from eventhub.pages.read_only import ReadOnly
@@ -30,7 +30,7 @@ class NewToken(forms.ModelForm[ApiToken]):
 
     class Meta:
         model = ApiToken
-        fields = ("name", "scope", "expires_at")
+        fields = ("name", "scope", "sources", "expires_at")
         help_texts = {
             "name": "Who or what will use it, to recognise it by.",
             "expires_at": "In UTC; empty: valid until it is revoked.",
@@ -71,12 +71,22 @@ class StateFilter(admin.SimpleListFilter):
 class ApiTokenAdmin(ReadOnly, admin.ModelAdmin[ApiToken]):
     """Scripts' keys to the API: created here (and shown once), revoked here, never changed or deleted."""
 
-    list_display = ("name", "scope_word", "prefix_shown", "state", "created_at", "last_used_at", "expires_at")
+    list_display = (
+        "name",
+        "scope_word",
+        "limited_to",
+        "prefix_shown",
+        "state",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+    )
     list_filter = ("scope", StateFilter)
     search_fields = ("name", "prefix")
     fields = (
         "name",
         "scope",
+        "limited_to",
         "prefix_shown",
         "state",
         "created_at",
@@ -96,6 +106,11 @@ class ApiTokenAdmin(ReadOnly, admin.ModelAdmin[ApiToken]):
     def scope_word(self, token: ApiToken) -> str:
         """Without its explanation."""
         return token.scope
+
+    @admin.display(description="sources")
+    def limited_to(self, token: ApiToken) -> str:
+        """Their names, or all."""
+        return ", ".join(token.sources) or "all"
 
     @admin.display(description="state")
     def state(self, token: ApiToken) -> str:
@@ -117,10 +132,10 @@ class ApiTokenAdmin(ReadOnly, admin.ModelAdmin[ApiToken]):
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         """Create the token and show its text, this once."""
-        text = create_token(obj.name, Scope(obj.scope), obj.expires_at)
+        text = create_token(obj.name, Scope(obj.scope), obj.expires_at, obj.sources)
         created = ApiToken.objects.get(prefix=text[:10], name=obj.name, revoked_at=None)
         obj.__dict__.update(created.__dict__)
-        audit.record(audit.actor_of(request), "create token", obj.name, scope=obj.scope)
+        audit.record(audit.actor_of(request), "create token", obj.name, scope=obj.scope, sources=obj.sources)
         messages.warning(
             request, format_html("Copy the token now; it is shown only this once: <code>{}</code>", text)
         )

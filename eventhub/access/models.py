@@ -1,6 +1,56 @@
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
+
+
+class Role(models.TextChoices):
+    """What a person may do; each includes those before it. A Django group of the same name holds its permissions."""
+
+    VIEWER = "viewer", "viewer: sees everything"
+    OPERATOR = "operator", "operator: also retries, discards, pauses"
+    EDITOR = "editor", "editor: also changes schemas, sources, alert rules"
+    ADMINISTRATOR = "administrator", "administrator: also people, tokens, everything"
+
+
+class Grant(models.Model):
+    """A role for one source or one team's event types, beside the role that a person has everywhere.
+
+    Seeing is not divided: who may sign in sees every source. What a grant gives is the right to change.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
+    role = models.CharField(
+        max_length=13, choices=[(role.value, role.label) for role in (Role.OPERATOR, Role.EDITOR)]
+    )
+    source = models.CharField(max_length=60, blank=True, help_text="The name of a source; or empty.")
+    team = models.CharField(
+        max_length=100, blank=True, help_text="The owner of event types, as the catalogue names it; or empty."
+    )
+
+    class Meta:
+        ordering = ["user", "role", "source", "team"]
+        verbose_name = "role for a source or team"
+        verbose_name_plural = "roles for a source or team"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "role", "source", "team"], name="grant_once"),
+            models.CheckConstraint(
+                condition=models.Q(source="", team__gt="") | models.Q(source__gt="", team=""),
+                name="grant_for_source_or_team",
+                violation_error_message="Name a source or a team, one of the two. "
+                "A role for everything is given above.",
+            ),
+        ]
+        # What the groups of the roles hold (eventhub/access/groups.py); roles are asked through them.
+        permissions = [
+            ("look", "Can see everything"),
+            ("operate", "Can retry, discard and pause"),
+            ("edit", "Can change schemas and sources"),
+            ("administer", "Can administer EventHub"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} of " + (f"source {self.source}" if self.source else f"team {self.team}")
 
 
 class Scope(models.TextChoices):
@@ -23,6 +73,12 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    sources = ArrayField(
+        models.CharField(max_length=60),
+        default=list,
+        blank=True,
+        help_text="Names of sources, with commas: it may send to and change these only. Empty: all of them.",
+    )
 
     class Meta:
         ordering = ["name", "-created_at"]

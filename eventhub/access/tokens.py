@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,11 +19,18 @@ INCLUDES = {Scope.OPERATE: {Scope.READ}, Scope.CONFIGURE: {Scope.OPERATE, Scope.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
-def create_token(name: str, scope: Scope, expires_at: datetime | None = None) -> str:
-    """Create a token and return its text, which is kept nowhere."""
+def create_token(
+    name: str, scope: Scope, expires_at: datetime | None = None, sources: Sequence[str] = ()
+) -> str:
+    """Create a token and return its text, which is kept nowhere. With `sources` it is for these alone."""
     text = PREFIX + secrets.token_urlsafe(32)
     ApiToken.objects.create(
-        name=name, scope=scope, prefix=text[:10], digest=_digest(text), expires_at=expires_at
+        name=name,
+        scope=scope,
+        prefix=text[:10],
+        digest=_digest(text),
+        expires_at=expires_at,
+        sources=sorted(set(sources)),
     )
     return text
 

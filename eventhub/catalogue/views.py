@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import msgspec
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -12,8 +11,9 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from eventhub.access import audit
+from eventhub.access import audit, roles
 from eventhub.access.audit import actor_of
+from eventhub.access.models import Role
 from eventhub.catalogue import saving, upcasting
 from eventhub.catalogue.exporting import asyncapi_document
 from eventhub.catalogue.judging import Judged, judge_text, level_words
@@ -94,7 +94,7 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
 def upcast(request: HttpRequest, pk: int) -> HttpResponse:
     """How events of the version before become ones of this: tried on stored events while typing, and saved."""
     version = get_object_or_404(SchemaVersion.objects.select_related("event_type"), pk=pk)
-    _require(request)
+    _require(request, version.event_type)
     text = request.POST.get("upcast", text_of(version.upcast) if version.upcast else "")
     context: dict[str, Any] = {"type": version.event_type, "version": version, "text": text}
     context["before"] = upcasting.before(version)
@@ -127,7 +127,14 @@ def drift_report(request: HttpRequest, name: str) -> HttpResponse:
     report = drift(chosen.schema, events) if chosen else None
     if report and _is_discreet(request, event_type):
         report = discreet(report)
-    context = {"type": event_type, "version": chosen, "versions": versions, "drift": report, "most": MOST}
+    context = {
+        "type": event_type,
+        "version": chosen,
+        "versions": versions,
+        "drift": report,
+        "most": MOST,
+        "may_edit": roles.may(request, Role.EDITOR, team=event_type.owner),
+    }
     return render(request, "catalogue/drift.html", context)
 
 
@@ -141,15 +148,13 @@ def asyncapi(request: HttpRequest) -> HttpResponse:
 
 
 def _type(request: HttpRequest, name: str) -> EventType:
-    _require(request)
-    return get_object_or_404(EventType, name=name.replace("\x00", ""))
+    found = get_object_or_404(EventType, name=name.replace("\x00", ""))
+    _require(request, found)
+    return found
 
 
-def _require(request: HttpRequest) -> None:
-    if not (request.user.is_staff and request.user.has_perm("schemas.add_schemaversion")):
-        raise PermissionDenied(
-            "Your account may not write schemas. Ask an administrator for the permission “Can add schema version”."
-        )
+def _require(request: HttpRequest, event_type: EventType) -> None:
+    roles.require(request, Role.EDITOR, team=event_type.owner)
 
 
 def _is_discreet(request: HttpRequest, event_type: EventType) -> bool:

@@ -1,16 +1,13 @@
-"""Who may switch, pause and replay; everybody who is logged in may watch."""
+"""Who may switch, pause and replay; everybody who may see EventHub may watch."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 
-PERMISSION = "handlers.change_handler"
-WHY_NOT = (
-    "You can watch handlers, not change them. Ask an administrator for the permission “Can change handler”."
-)
+from eventhub.access.models import Role
+from eventhub.access.roles import may
 
 
-def may_operate(user: AbstractBaseUser | AnonymousUser) -> bool:
-    """Whether `user` may pause, switch and replay."""
-    if not isinstance(user, PermissionsMixin) or not user.is_active:
-        return False
-    return bool(getattr(user, "is_staff", False)) or user.has_perm(PERMISSION)
+def may_operate(asker: HttpRequest | AbstractBaseUser | AnonymousUser) -> bool:
+    """Whether whoever asks may pause, switch and replay."""
+    return may(asker, Role.OPERATOR)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,7 +18,7 @@ from eventhub.handlers import control, figures, history, registry, replaying, wo
 from eventhub.handlers.asking import selection_from
 from eventhub.handlers.figures import HandlerNow
 from eventhub.handlers.models import Handler, Replay, ReplayState, Which
-from eventhub.handlers.permissions import WHY_NOT, may_operate
+from eventhub.handlers.permissions import may_operate
 from eventhub.handlers.selecting import BadSelection, Selection, types_of
 from eventhub.pages.toasts import toast
 
@@ -58,8 +57,6 @@ def switch_off(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest, name: str, verb: str) -> HttpResponse:
     """Pause, resume, switch on or off, try again."""
-    if (refusal := _refusal(request)) is not None:
-        return refusal
     deed, words = DONE[verb]
     kind, said = "success", words.format(name)
     try:
@@ -81,8 +78,6 @@ def change(request: HttpRequest, name: str, verb: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def replay(request: HttpRequest, name: str) -> HttpResponse:
     """The sheet of a replay: what to replay, the dry run, and with POST the replay itself."""
-    if (refusal := _refusal(request)) is not None:
-        return refusal
     given = request.POST if request.method == "POST" else request.GET
     subscription = registry.subscriptions().get(name)
     if subscription is None:
@@ -118,8 +113,6 @@ def replay(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def cancel_replay(request: HttpRequest, pk: int) -> HttpResponse:
     """Add no more deliveries."""
-    if (refusal := _refusal(request)) is not None:
-        return refusal
     try:
         cancelled = replaying.cancel(pk, actor_of(request))
     except Replay.DoesNotExist as error:
@@ -168,15 +161,6 @@ def _now(name: str) -> HandlerNow:
     if found is None:
         raise Http404(f"There is no handler {name}.")
     return found
-
-
-def _refusal(request: HttpRequest) -> HttpResponse | None:
-    """The answer to who may not operate; None for who may."""
-    if may_operate(request.user):
-        return None
-    if _is_partial(request):  # the page shows a plain text in place
-        return HttpResponse(WHY_NOT, status=403, content_type="text/plain")
-    raise PermissionDenied(WHY_NOT)
 
 
 def _is_partial(request: HttpRequest) -> bool:

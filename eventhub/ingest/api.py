@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Schema, Status
 
 from eventhub.access.auth import requires
-from eventhub.access.models import Scope
+from eventhub.access.models import ApiToken, Scope
 from eventhub.events.api import router
 from eventhub.ingest import http
 
@@ -52,7 +52,7 @@ BODY = {
 
 @router.post(
     "/events",
-    auth=requires(Scope.INGEST),
+    auth=requires(Scope.INGEST, divided=True),
     response={202: Accepted, (400, 422): Accepted, (403, 404, 409, 413, 415, 503): Problem},
     summary="Send events",
     openapi_extra=BODY,
@@ -63,6 +63,12 @@ def post_events(request: HttpRequest, response: HttpResponse, source: str | None
     The answer comes after the commit: 202 with a result for each event when any was accepted; 400 when nothing
     could be read, 422 when it was read and is not allowed. Sending the same event again is harmless.
     """
+    token = getattr(request, "auth", None)
+    if isinstance(token, ApiToken) and token.sources and (source or http.DEFAULT_SOURCE) not in token.sources:
+        detail = (
+            f"This token may send to the sources {', '.join(token.sources)} only: ?source={token.sources[0]}."
+        )
+        return Status(403, {"detail": detail})
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         results = http.accept(request.body, headers, source)

@@ -13,5 +13,5 @@ def shell(request: HttpRequest) -> dict[str, object]:
     route = match.view_name if match else ""
     return {
         "environment_name": settings.ENVIRONMENT_NAME,
-        "navigation": entries(is_staff=user.is_staff, current_route=route),
+        "navigation": entries(is_staff=user.is_staff or user.has_perm("access.edit"), current_route=route),
     }

@@ -23,9 +23,23 @@ def connect() -> None:
     """Register the checks with Django."""
     register(check_secret_key, Tags.security)
     register(check_secrets_keys, Tags.security)
+    register(check_default_role, Tags.security)
     register(check_secrets_have_a_key, Tags.security, deploy=True)
     for check in (check_database, check_addresses, check_ingest, check_retention, check_adapters):
         register(check)
+
+
+def check_default_role(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMessage]:
+    """What accounts without a role may do."""
+    if settings.DEFAULT_ROLE in ("", "viewer", "operator", "editor"):
+        return []
+    return [
+        Error(
+            f"DEFAULT_ROLE is {settings.DEFAULT_ROLE!r}: no role that an account may have by itself.",
+            hint="Set it to viewer, operator or editor, or to nothing: accounts without a role may do nothing then.",
+            id="eventhub.E010",
+        )
+    ]
 
 
 def check_secret_key(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMessage]:

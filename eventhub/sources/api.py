@@ -5,12 +5,10 @@ Secrets go in and never come out: an answer names those that are set.
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import ProtectedError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Status
-from ninja.errors import HttpError
 
 from eventhub.access import audit
 from eventhub.access.auth import requires
@@ -77,7 +75,7 @@ def kinds(request: HttpRequest) -> list[dict[str, Any]]:
 )
 def add(request: HttpRequest, body: SourceIn, untested: bool = False) -> Status[Any]:
     """Test its connection and save it. With `untested=true` it is saved in any case."""
-    _require(request, "add")
+    permissions.require(request)
     return _save(request, Given(**body.dict()), None, untested, 201)
 
 
@@ -96,13 +94,13 @@ def get(request: HttpRequest, name: Name) -> dict[str, Any]:
 @router.patch(
     "/sources/{name}",
     response={200: SourceInFull, (403, 404, 422): Problem},
-    auth=requires(Scope.CONFIGURE),
+    auth=requires(Scope.CONFIGURE, divided=True),
     summary="Change a source",
     operation_id="change_source",
 )
 def change(request: HttpRequest, name: Name, body: ChangeIn, untested: bool = False) -> Status[Any]:
     """Change what is given. A connection that changes is tested first."""
-    _require(request, "change")
+    permissions.require(request, name)
     source = _find(name)
     return _save(request, _changed(source, body), source, untested, 200)
 
@@ -110,13 +108,13 @@ def change(request: HttpRequest, name: Name, body: ChangeIn, untested: bool = Fa
 @router.delete(
     "/sources/{name}",
     response={204: None, (403, 404, 409): Problem},
-    auth=requires(Scope.CONFIGURE),
+    auth=requires(Scope.CONFIGURE, divided=True),
     summary="Delete a source",
     operation_id="delete_source",
 )
 def delete(request: HttpRequest, name: Name) -> Status[Any]:
     """Delete it; its events stay. One with dead letters is not deleted: switch it off instead."""
-    _require(request, "delete")
+    permissions.require(request, name)
     source = _find(name)
     try:
         source.delete()
@@ -129,39 +127,39 @@ def delete(request: HttpRequest, name: Name) -> Status[Any]:
 @router.post(
     "/sources/{name}/test",
     response={200: ReportOut, (403, 404): Problem},
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     summary="Test a source's connection",
     operation_id="test_source",
 )
 def test(request: HttpRequest, name: Name) -> Report:
     """Ask its broker what waits; no message is read."""
-    _require(request, "change")
+    permissions.require_operator(request, name)
     return try_connection(_find(name))
 
 
 @router.post(
     "/sources/{name}/preview",
     response={200: PreviewOut, (403, 404, 422, 502): Problem},
-    auth=requires(Scope.OPERATE),
+    auth=requires(Scope.OPERATE, divided=True),
     summary="Messages of a source as it reads them",
     operation_id="preview_source",
 )
 def preview(request: HttpRequest, name: Name, count: int = 10) -> Status[Any]:
     """The newest messages; none is taken from any reader."""
-    _require(request, "change")
+    permissions.require_operator(request, name)
     return _preview(_find(name), count)
 
 
 @router.post(
     "/source-drafts/test",
     response={200: ReportOut, (403, 422): Problem},
-    auth=requires(Scope.CONFIGURE),
+    auth=requires(Scope.CONFIGURE, divided=True),
     summary="Test a connection that is not saved",
     operation_id="test_draft",
 )
 def test_draft(request: HttpRequest, body: DraftIn) -> Status[Any]:
     """Ask the broker what waits; no message is read."""
-    _require(request, "add")
+    permissions.require(request, body.like or "")
     try:
         return Status(200, try_connection(draft(*_drafted(body))))
     except Wrong as wrong:
@@ -171,13 +169,13 @@ def test_draft(request: HttpRequest, body: DraftIn) -> Status[Any]:
 @router.post(
     "/source-drafts/preview",
     response={200: PreviewOut, (403, 422, 502): Problem},
-    auth=requires(Scope.CONFIGURE),
+    auth=requires(Scope.CONFIGURE, divided=True),
     summary="Messages as a source that is not saved would read them",
     operation_id="preview_draft",
 )
 def preview_draft(request: HttpRequest, body: DraftIn, count: int = 10) -> Status[Any]:
     """The newest messages; none is taken from any reader."""
-    _require(request, "add")
+    permissions.require(request, body.like or "")
     try:
         return _preview(draft(*_drafted(body)), count)
     except Wrong as wrong:
@@ -270,13 +268,6 @@ def _in_full(source: Source) -> dict[str, Any]:
 
 def _find(name: str) -> Source:
     return get_object_or_404(Source, name=name, kind__in=CONFIGS)
-
-
-def _require(request: HttpRequest, what: str) -> None:
-    try:
-        permissions.require(request, what)
-    except PermissionDenied as error:
-        raise HttpError(403, str(error)) from error
 
 
 def _refused(wrong: Wrong) -> Status[Any]:

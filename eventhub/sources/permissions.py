@@ -1,21 +1,16 @@
-"""Who may add and change sources: staff with Django's permission for it, and scripts with a token for it."""
+"""Who may add and change sources: editors, and scripts with a token for it."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from eventhub.access.models import ApiToken
+from eventhub.access import roles
+from eventhub.access.models import Role
 
 
-def may(request: HttpRequest, what: str) -> bool:
-    """Whether whoever asks may `what` ("add" or "change") sources."""
-    if isinstance(getattr(request, "auth", None), ApiToken):
-        return True  # its scope was looked at when it was let in
-    return request.user.is_staff and request.user.has_perm(f"brokers.{what}_source")
+def require(request: HttpRequest, source: str = "", role: Role = Role.EDITOR) -> None:
+    """Raises PermissionDenied, which says what to ask for. No name: about new ones."""
+    roles.require(request, role, source=source)
 
 
-def require(request: HttpRequest, what: str) -> None:
-    """Raises PermissionDenied, which says what to ask for."""
-    if not may(request, what):
-        raise PermissionDenied(
-            f"Your account may not {what} sources. Ask an administrator for the permission “Can {what} source”."
-        )
+def require_operator(request: HttpRequest, source: str) -> None:
+    """As `require`, for what changes nothing: testing a connection."""
+    require(request, source, Role.OPERATOR)

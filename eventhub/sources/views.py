@@ -19,7 +19,6 @@ from eventhub.sources import permissions, saving, tested
 from eventhub.sources.form import SourceForm
 from eventhub.sources.layouts import LAYOUTS
 from eventhub.sources.looking import Look, look
-from monitoring.views.permissions import WHY_NOT, may_operate
 
 # What each button of the form answers with when htmx asks; without it, all answer with the whole page.
 PARTIALS = {
@@ -34,7 +33,7 @@ PARTIALS = {
 @require_safe
 def choose(request: HttpRequest) -> HttpResponse:
     """Which broker? Without an adapter for it, a kind is not offered."""
-    permissions.require(request, "add")
+    permissions.require(request)
     kinds = [(Kind(kind), layout) for kind, layout in LAYOUTS.items() if _is_offered(kind)]
     return render(request, "sources/choose.html", {"kinds": kinds})
 
@@ -44,7 +43,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, kind: str) -> HttpResponse:
     """The form for a new source of a kind."""
-    permissions.require(request, "add")
+    permissions.require(request)
     if kind not in LAYOUTS or not _is_offered(kind):
         raise Http404(f"There is no broker {kind!r}.")
     return _answer(request, SourceForm(kind, None, _sent(request)))
@@ -55,7 +54,7 @@ def add(request: HttpRequest, kind: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, name: str) -> HttpResponse:
     """The form for a source that is there."""
-    permissions.require(request, "change")
+    permissions.require(request, name)
     source = get_object_or_404(Source, name=name, kind__in=LAYOUTS)
     return _answer(request, SourceForm(source.kind, source, _sent(request)))
 
@@ -63,8 +62,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def test(request: HttpRequest, name: str) -> HttpResponse:
     """Try the connection of a source that is there, as it is saved."""
-    if not may_operate(request):
-        return HttpResponse(WHY_NOT, status=403, content_type="text/plain")
+    permissions.require_operator(request, name)
     source = get_object_or_404(Source, name=name, kind__in=LAYOUTS)
     return render(request, "sources/_tested.html", {"report": try_connection(source)})
 

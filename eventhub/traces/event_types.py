@@ -16,6 +16,8 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.timezone import now as time_now
 
 from dlq.models import DeadLetter, Status
+from eventhub.access.models import Role
+from eventhub.access.roles import may
 from eventhub.events import queries
 from eventhub.events.queries import StoredEvent
 from eventhub.events.showing import shown_to
@@ -136,6 +138,7 @@ def type_detail(request: HttpRequest, name: str) -> HttpResponse:
         "sample_data": shown_to(request)(sample).value if sample else None,
         "used": _versions_used(queries.latest_of_type(event_type.name, 500)),
         "schema_versions": list(event_type.versions.select_related("author").order_by("-number")),
+        "may_edit": may(request, Role.EDITOR, team=event_type.owner),
         "mode": ValidationMode(row.validation).label,
         "consumers": consumers_of(event_type.name, time_now()),
     }

@@ -10,6 +10,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from redis.exceptions import RedisError
 from uvicorn.protocols.utils import ClientDisconnected
 
+from eventhub.access.models import Role
+from eventhub.access.roles import may
 from monitoring.live import latest
 from monitoring.live.publisher import GROUP
 
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 
 # Close codes of our own (4000–4999 are free for that): the page asks for a login, or comes back by itself.
 NOT_LOGGED_IN = 4401
+NOT_ALLOWED = 4403
 TRY_AGAIN = 4503
 
 
@@ -45,6 +48,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         user = self.scope.get("user")
         if user is None or not user.is_authenticated:
             await self.close(NOT_LOGGED_IN)
+            return
+        if not await database_sync_to_async(may)(user, Role.VIEWER):
+            await self.close(NOT_ALLOWED)
             return
         try:
             await self.channel_layer.group_add(GROUP, self.channel_name)

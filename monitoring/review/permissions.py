@@ -1,14 +1,13 @@
-"""Who may decide about findings; everybody who is logged in may read them."""
+"""Who may decide about a finding; everybody who may see EventHub may read them."""
 
 from django.http import HttpRequest
 
-PERMISSION = "review.change_finding"
-WHY_NOT = (
-    "You can read the flow review, not decide about findings. Ask an administrator for the permission "
-    "“Can change finding”."
-)
+from eventhub.access.models import Role
+from eventhub.access.roles import may, why_not
+
+WHY_NOT = f"You can read findings, not decide about them. {why_not(Role.OPERATOR)}"
 
 
 def may_decide(request: HttpRequest) -> bool:
     """Whether this person may accept, suppress and reopen."""
-    return request.user.is_staff or request.user.has_perm(PERMISSION)
+    return may(request, Role.OPERATOR)

@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from eventhub.access.models import Scope
+from eventhub.access.models import Role, Scope
+from eventhub.access.roles import may
 from eventhub.access.tokens import allows, find_token
 from monitoring.exposition import OPENMETRICS, PROMETHEUS, families, render
 
@@ -31,7 +32,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _may_read(request: HttpRequest) -> bool:
-    if request.user.is_authenticated:
+    if may(request.user, Role.VIEWER):
         return True
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     token = find_token(text.strip()) if kind.lower() == "bearer" else None

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -13,6 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dlq.models import DeadLetter
 from eventhub.access.audit import actor_of
+from eventhub.access.models import Role
+from eventhub.access.roles import reach, require
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.secrets import keeping
@@ -28,7 +29,7 @@ from monitoring.snapshot import sources_now
 from monitoring.sources import alive
 from monitoring.trouble import trouble_of
 from monitoring.views.moments import ways
-from monitoring.views.permissions import WHY_NOT, form_url, may_operate
+from monitoring.views.permissions import form_url, may_operate
 
 DEFAULT_RANGE = "1h"
 MOST_LETTERS = 5
@@ -66,10 +67,7 @@ def resume_source(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _set_paused(request: HttpRequest, name: str, paused: bool) -> HttpResponse:
-    if not may_operate(request):
-        if _is_partial(request):  # the page shows a plain text in place
-            return HttpResponse(WHY_NOT, status=403, content_type="text/plain")
-        raise PermissionDenied(WHY_NOT)
+    require(request, Role.OPERATOR, source=name)
     found = get_object_or_404(Source, name=name)
     set_paused(found, paused, actor_of(request))
     said = f"{name} is paused: workers stop reading it within a second." if paused else f"{name} is resumed."
@@ -82,10 +80,11 @@ def _set_paused(request: HttpRequest, name: str, paused: bool) -> HttpResponse:
 
 
 def _all(request: HttpRequest) -> dict[str, Any]:
+    shown, own = sources_now(timezone.now()), reach(request, Role.OPERATOR)
     return {
-        "sources": sources_now(timezone.now()),
+        "sources": shown,
         "paused": set(Source.objects.filter(paused=True).values_list("name", flat=True)),
-        "may_operate": may_operate(request),
+        "operated": {one.name for one in shown if own.covers(source=one.name)},
         "add_source_url": form_url(request, "add"),
     }
 
@@ -115,7 +114,7 @@ def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
         "letters": DeadLetter.objects.filter(source=found)
         .select_related("group")
         .defer("body")[:MOST_LETTERS],
-        "may_operate": may_operate(request),
+        "may_operate": may_operate(request, found.name),
         "edit_url": form_url(request, "change", found.name),
     }
 

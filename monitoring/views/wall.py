@@ -12,6 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventhub.access import audit
 from eventhub.access.audit import actor_of
+from eventhub.access.models import Role
+from eventhub.access.roles import may
 from monitoring.alerts.models import Alert
 from monitoring.live import latest
 from monitoring.sharing import LENGTHS, ends_at, make_key
@@ -80,4 +82,4 @@ def share_wall(request: HttpRequest) -> HttpResponse:
 
 
 def _may_see(request: HttpRequest) -> bool:
-    return request.user.is_authenticated or ends_at(request.GET.get("key", "")) is not None
+    return may(request.user, Role.VIEWER) or ends_at(request.GET.get("key", "")) is not None

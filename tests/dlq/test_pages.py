@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
@@ -12,8 +12,9 @@ from dlq.body import look_at, pieces
 from dlq.filter import Filter
 from dlq.models import DeadLetter, DeadLetterGroup, Status
 from eventhub.access.audit import Actor
-from eventhub.access.models import AuditEntry
+from eventhub.access.models import AuditEntry, Role
 from eventhub.brokers.models import Source
+from tests.access.people import person
 from tests.dlq.letters import broken, service_failure
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +31,7 @@ def letters(shop: Source, shop_dead_letters: Source) -> list[DeadLetter]:
 
 @pytest.fixture
 def operator(client: Client) -> Client:
-    user = User.objects.create_user("otto")
-    user.user_permissions.add(Permission.objects.get(codename="change_deadletter"))
-    client.force_login(user)
+    client.force_login(person(Role.OPERATOR, "otto"))
     return client
 
 

@@ -3,13 +3,15 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 
 from dlq import intake
 from dlq.models import DeadLetter, DeadLetterGroup, Edit, GroupRule, SavedFilter
+from eventhub.access.models import Role
 from eventhub.brokers.models import Source
+from tests.access.people import person
 from tests.dlq.letters import broken, service_failure
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,9 +28,7 @@ def letters(shop: Source, shop_dead_letters: Source) -> list[DeadLetter]:
 
 @pytest.fixture
 def operator(client: Client) -> Client:
-    user = User.objects.create_user("otto")
-    user.user_permissions.add(Permission.objects.get(codename="change_deadletter"))
-    client.force_login(user)
+    client.force_login(person(Role.OPERATOR, "otto"))
     return client
 
 

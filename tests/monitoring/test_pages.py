@@ -3,11 +3,14 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
+from eventhub.access import audit
+from eventhub.access.groups import give_role
 from eventhub.access.models import AuditEntry
+from eventhub.access.models import Role as AccessRole
 from eventhub.brokers.models import Source
 from eventhub.schemas.models import EventType
 from monitoring.models import LagProbe, LagSample
@@ -193,13 +196,12 @@ def test_pausing_and_resuming_is_noted_and_answers_with_the_part_that_changed(st
 def test_who_may_only_watch_is_told_so(visitor, traffic):
     response = visitor.post("/sources/shop/pause", headers=HTMX)
     assert response.status_code == 403
-    assert "Can change source" in response.content.decode()
+    assert "you need the role “operator”" in response.content.decode()
     assert not Source.objects.get().paused
 
 
-def test_the_permission_to_change_sources_is_enough(visitor, traffic, django_user_model):
-    permission = Permission.objects.get(codename="change_source")
-    django_user_model.objects.get(username="vic").user_permissions.add(permission)
+def test_the_role_of_an_operator_is_enough(visitor, traffic, django_user_model):
+    give_role(django_user_model.objects.get(username="vic"), AccessRole.OPERATOR, audit.SYSTEM)
     assert visitor.post("/sources/shop/pause", headers=HTMX).status_code == 200
 
 

@@ -5,8 +5,11 @@ from uuid import uuid4
 import pytest
 import redis
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
+
+from eventhub.access.models import Role
+from tests.access.people import person
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +21,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def staff(client: Client) -> Client:
     """Someone who may add and change sources, and no more."""
-    user = User.objects.create_user("ada", is_staff=True)
-    user.user_permissions.add(*Permission.objects.filter(codename__in=["add_source", "change_source"]))
-    client.force_login(user)
+    client.force_login(person(Role.EDITOR, "ada"))
     return client
 
 

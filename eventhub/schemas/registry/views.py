@@ -8,8 +8,8 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from eventhub.access.auth import LoggedIn
-from eventhub.access.models import ApiToken, Scope
+from eventhub.access.models import ApiToken, Role, Scope
+from eventhub.access.roles import may
 from eventhub.access.tokens import allows, find_token
 from eventhub.schemas.registry import answers
 from eventhub.schemas.registry.errors import RegistryError
@@ -52,7 +52,7 @@ def _admit(request: HttpRequest, answer: Answer) -> None:
     token = _token(request)
     changes = answer in answers.CHANGING
     if token is None:
-        if not changes and LoggedIn().authenticate(request, None):
+        if not changes and may(request.user, Role.VIEWER):
             return
         raise RegistryError(
             40101,
@@ -61,6 +61,8 @@ def _admit(request: HttpRequest, answer: Answer) -> None:
     scope = Scope.CONFIGURE if changes else Scope.READ
     if not allows(token, scope) and not (not changes and allows(token, Scope.INGEST)):
         raise RegistryError(40301, f"This token's scope is {token.scope!r}; this needs {scope.value!r}.")
+    if changes and token.sources:
+        raise RegistryError(40301, "This token is limited to some sources; schemas are for all of them.")
 
 
 def _token(request: HttpRequest) -> ApiToken | None:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.contrib.auth.decorators import permission_required
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -10,6 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from eventhub.access.models import Role
+from eventhub.access.roles import may
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.traces.htmx import HtmxRequest
 from eventhub.traces.models import Instance, InstanceState, Process
@@ -25,7 +26,7 @@ def process_list(request: HtmxRequest) -> HttpResponse:
         "rows": figures.process_rows(),
         "starts": figures.start_rows(),
         "waiting": watching.waiting(),
-        "may_name": request.user.has_perm("traces.add_process"),
+        "may_name": may(request, Role.EDITOR),
     }
     part = request.htmx.target == "processes"
     return render(request, "traces/processes/_list.html" if part else "traces/processes/list.html", context)
@@ -79,14 +80,13 @@ def mined(request: HtmxRequest, start_type: str) -> HttpResponse:
         "p99_s": p99_s,
         "proposal": propose(start_type),
         "process": Process.objects.filter(start_type=start_type).first(),
-        "may_name": request.user.has_perm("traces.add_process"),
+        "may_name": may(request, Role.EDITOR),
         "traces": sum(row.variant.count for row in variants),
     }
     return render(request, "traces/processes/mined.html", context)
 
 
 @require_POST
-@permission_required("traces.add_process", raise_exception=True)
 def name(request: HtmxRequest, start_type: str) -> HttpResponse:
     """Keep the proposal as a process under a name, and go to its page."""
     given = request.POST.get("name", "").strip()[:80]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -12,8 +12,9 @@ from dlq.jobs import starting
 from dlq.jobs.options import Options
 from dlq.jobs.selection import of_letters
 from dlq.models import DeadLetter, JobState, RedirectRule, RetryJob
-from eventhub.access.models import AuditEntry, Scope
+from eventhub.access.models import AuditEntry, Role, Scope
 from eventhub.access.tokens import create_token
+from tests.access.people import person
 from tests.dlq.jobs.driven import run_until_it_waits
 from tests.dlq.sending import ANNA, run, send_again, sent
 
@@ -24,9 +25,7 @@ Died = Callable[..., list[DeadLetter]]
 
 @pytest.fixture
 def operator(client: Client) -> Client:
-    user = User.objects.create_user("otto")
-    user.user_permissions.add(Permission.objects.get(codename="change_deadletter"))
-    client.force_login(user)
+    client.force_login(person(Role.OPERATOR, "otto"))
     return client
 
 

@@ -23,6 +23,12 @@ class Command(BaseCommand):
         create.add_argument("name")
         create.add_argument("--scope", choices=Scope.values, required=True)
         create.add_argument("--days", type=int, help="how long it is valid (default: until it is revoked)")
+        create.add_argument(
+            "--source",
+            action="append",
+            default=[],
+            help="it may send to and change this source only; give it several times for several",
+        )
         verbs.add_parser("list")
         revoke = verbs.add_parser("revoke")
         revoke.add_argument("prefix", help="as `list` shows it")
@@ -31,10 +37,11 @@ class Command(BaseCommand):
         """Do what the verb says."""
         match options["verb"]:
             case "create":
-                self._create(options["name"], Scope(options["scope"]), options["days"])
+                self._create(options["name"], Scope(options["scope"]), options["days"], options["source"])
             case "list":
                 for token in ApiToken.objects.all():
-                    self.stdout.write(f"{token.prefix}…  {token.scope:8} {token.state:8} {token.name}")
+                    limit = f" ({', '.join(token.sources)})" if token.sources else ""
+                    self.stdout.write(f"{token.prefix}…  {token.scope:9} {token.state:8} {token.name}{limit}")
             case "revoke":
                 found = ApiToken.objects.filter(prefix=options["prefix"].rstrip("…"))
                 if not revoke_tokens(found, audit.SYSTEM):
@@ -44,10 +51,10 @@ class Command(BaseCommand):
                 self.stdout.write("revoked")
 
     @transaction.atomic
-    def _create(self, name: str, scope: Scope, days: int | None) -> None:
+    def _create(self, name: str, scope: Scope, days: int | None, sources: list[str]) -> None:
         if days is not None and days < 1:
             raise CommandError("--days should be 1 or more; leave it out for a token without an end.")
         expires_at = None if days is None else timezone.now() + timedelta(days=days)
-        text = create_token(name, scope, expires_at)
-        audit.record(audit.SYSTEM, "create token", name, scope=scope.value)
+        text = create_token(name, scope, expires_at, sources)
+        audit.record(audit.SYSTEM, "create token", name, scope=scope.value, sources=sources)
         self.stdout.write(text)
