@@ -53,7 +53,13 @@ PAGES = (
     ),
     Page(route="flow-map", label="Flow map", icon="topology-star-3", key="m"),
     Page(route="processes", label="Processes", icon="route", key="p", inside=("process", "process-mined")),
-    Page(route="streams", label="Streams", icon="layers-linked", key="v", inside=("stream", "projections")),
+    Page(
+        route="streams",
+        label="Streams",
+        icon="layers-linked",
+        key="v",
+        inside=("stream", "projections", "replays"),
+    ),
     Page(route="sagas", label="Sagas", icon="git-branch", key="w", inside=("saga",)),
     Page(
         route="review",

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from eventhub.sourcing import views
+from eventhub.sourcing import views, views_replays
 
 urlpatterns = [
     path("streams/", views.streams, name="streams"),
@@ -11,4 +11,7 @@ urlpatterns = [
         views.change_projection,
         name="projection-change",
     ),
+    path("replays/", views_replays.replays, name="replays"),
+    path("replays/new", views_replays.new_replay, name="replay-new"),
+    path("replays/<int:pk>/cancel", views_replays.cancel_replay, name="replay-stop"),
 ]

@@ -168,3 +168,64 @@ def test_the_api_and_the_command_do_the_same(topic, stored, capsys):
     assert bad.status_code == 422
     call_command("replay", "topic", topic, "--source", "shop", "--type", "account.*", "--dry-run")
     assert "5 events fit." in capsys.readouterr().out
+
+
+@pytest.fixture
+def browser(django_user_model):
+    client = Client(headers={"HX-Request": "true"})
+    client.force_login(django_user_model.objects.create_user("olga", is_staff=True))
+    return client
+
+
+def test_the_page_counts_first_then_replays_and_cancels(browser, topic, stored):
+    assert "Nothing was replayed yet" in browser.get("/replays/").content.decode()
+    form = {
+        "target": "topic",
+        "broker": "shop",
+        "topic": topic,
+        "event_types": "account.*, order.*",
+        "per_s": "1",
+    }
+    counted = browser.get("/replays/new", form | {"dry_run": "1"}).content.decode()
+    assert "<b>6</b> events would be sent" in counted
+    assert not Replay.objects.exists()
+    assert browser.post("/replays/new", form).headers["HX-Retarget"] == "#replays"
+    replaying.advance(0.1)
+    page = browser.get("/replays/").content.decode()
+    assert "1 of 6" in page
+    assert "account.*, order.*" in page
+    replay = Replay.objects.get()
+    assert "cancelled" in browser.post(f"/replays/{replay.pk}/cancel").content.decode()
+    assert AuditEntry.objects.filter(actor="olga").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"target": "topic", "broker": "shop", "topic": ""}, "To which topic?"),
+        (
+            {"target": "topic", "broker": "shop", "topic": "t", "per_s": "many"},
+            "The rate is &#x27;many&#x27;",
+        ),
+        ({"target": "topic", "broker": "shop", "topic": "t", "since": "soon"}, "write a time such as"),
+        ({"target": "projection", "projection": ""}, "There is no projection"),
+    ],
+)
+def test_a_form_that_cannot_be_meant_says_what_to_change_and_keeps_what_was_written(
+    browser, topic, form, words
+):
+    answer = browser.post("/replays/new", form | {"stream": "account-1"})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert words in page
+    assert 'value="account-1"' in page
+    assert not Replay.objects.exists()
+
+
+def test_who_may_only_watch_begins_and_cancels_no_replay(django_user_model, topic, stored):
+    replay = replaying.start(Wanted(target="topic", name=topic, source="shop"), ANN)
+    client = Client()
+    client.force_login(django_user_model.objects.create_user("vera"))
+    assert "Replay…" not in client.get("/replays/").content.decode()
+    assert client.get("/replays/new").status_code == 403
+    assert client.post(f"/replays/{replay.pk}/cancel").status_code == 403
