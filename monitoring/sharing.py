@@ -1,14 +1,21 @@
 """Links that show the wall to whoever has them, for a while, without a login. Nothing can be changed with one.
 
-A link is signed, not stored: it ends by itself, and all of them end when SECRET_KEY changes.
+A link is signed, not stored: it ends by itself, when who made it may share no longer, and when
+SECRET_KEY changes.
 """
 
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import User
 from django.core import signing
 from django.utils import timezone
 
+from eventhub.access.models import Role
+from eventhub.access.roles import may
+
 SALT = "monitoring.wall"
+# Who may make links; the table of pages (eventhub.access.rules) says the same.
+ROLE = Role.OPERATOR
 LENGTHS = {
     "1h": timedelta(hours=1),
     "1d": timedelta(days=1),
@@ -28,6 +35,7 @@ def ends_at(key: str) -> datetime | None:
     try:
         told = signing.loads(key, salt=SALT)
         until = datetime.fromtimestamp(told["until"], timezone.get_current_timezone())
+        maker = User.objects.filter(username=told["by"]).first()
     except (signing.BadSignature, KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
-    return until if until > timezone.now() else None
+    return until if until > timezone.now() and maker is not None and may(maker, ROLE) else None

@@ -1,4 +1,4 @@
-"""What is true now: each condition looks at the rollups, the watched groups or the dead letters, and says its evidence.
+"""What is true now: each condition looks at rollups, watched groups, dead letters or processes, and says its evidence.
 
 A finding is about one subject; a rule may have several at once (every group that is in trouble).
 """
@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from dlq.models import GroupCount
 from eventhub.pages.formats import duration, number, percent, rate
+from eventhub.traces.processes.figures import stuck_processes
 from monitoring.alerts.models import AlertRule, Condition, Metric
 from monitoring.rollups import reading
 from monitoring.rollups.histogram import percentile
@@ -146,6 +147,20 @@ def _budget(rule: AlertRule, now: datetime) -> list[Finding]:
     return [_about(rule, now, burn, evidence)]
 
 
+def _stuck(rule: AlertRule, now: datetime) -> list[Finding]:
+    """Processes of which more instances than allowed do not go on, each with those that stuck last."""
+    return [
+        Finding(
+            subject=one.process,
+            value=one.count,
+            evidence=f"{one.process}: {number(one.count)} stuck; " + "; ".join(one.newest),
+            href=f"{reverse('process', args=[one.process_id])}?state=stuck",
+        )
+        for one in stuck_processes(rule.group)
+        if one.count > (rule.above or 0)
+    ]
+
+
 CONDITIONS: dict[Condition, Callable[[AlertRule, datetime], list[Finding]]] = {
     Condition.THRESHOLD: _threshold,
     Condition.CHANGE: _change,
@@ -153,6 +168,7 @@ CONDITIONS: dict[Condition, Callable[[AlertRule, datetime], list[Finding]]] = {
     Condition.LAG: _lag,
     Condition.DEAD_LETTERS: _dead_letters,
     Condition.BUDGET: _budget,
+    Condition.STUCK: _stuck,
 }
 
 

@@ -16,6 +16,7 @@ class Condition(models.TextChoices):
     LAG = "lag", "a consumer group or queue is in trouble"
     DEAD_LETTERS = "dead_letters", "a group of dead letters grows"
     BUDGET = "budget", "the error budget is used up too fast"
+    STUCK = "stuck", "instances of a process are stuck"
 
 
 class Metric(models.TextChoices):
@@ -97,7 +98,9 @@ class AlertRule(models.Model):
     source = models.ForeignKey(
         Source, null=True, blank=True, on_delete=models.CASCADE, help_text="Only this source."
     )
-    group = models.TextField(blank=True, help_text="Of lag: only groups whose name holds this.")
+    group = models.TextField(
+        blank=True, help_text="Of lag and of processes: only those whose name holds this."
+    )
     objective = models.FloatField(
         default=0.999, help_text="Of an error budget: the share that is to succeed."
     )

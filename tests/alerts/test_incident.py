@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from eventhub.brokers.models import Kind, Source
+from eventhub.traces.models import Instance, Process
 from monitoring.alerts import evaluating, sending
 from monitoring.alerts.models import Alert, AlertRule, Channel, Condition, Metric, Notice, Silence
 from monitoring.rollups.models import Rollup
@@ -125,6 +126,30 @@ def test_an_event_type_that_stays_away_is_told_and_clears_when_it_comes_back(cha
         "[local] Firing: no orders",
         "[local] Cleared: no orders",
     ]
+
+
+def test_processes_that_get_stuck_fire_once_with_what_is_missing_and_clear_once(channels, smtp):
+    orders = Process.objects.create(name="Order fulfilment", start_type="order.placed")
+    Process.objects.create(name="Returns", start_type="return.asked")
+    rule(channels[:1], name="stuck orders", condition=Condition.STUCK, group="order", for_s=10, above=1)
+
+    def happens(second, now):
+        if second in (20, 30):
+            Instance.objects.create(
+                process=orders, correlation_id=f"c-{second}", subject=f"order {second}", state="stuck", last_at=now,
+                missing_type="shipment.created", missing_after="inventory.reserved",
+            )  # fmt: skip
+        if second == 90:
+            Instance.objects.update(state="completed")
+
+    play(180, happens)
+    assert [mail["Subject"] for _, mail in smtp.mails] == [
+        "[local] Firing: stuck orders",
+        "[local] Cleared: stuck orders",
+    ]
+    body = smtp.mails[0][1].get_content()
+    assert "Order fulfilment: 2 stuck; order 30: no shipment.created after inventory.reserved" in body
+    assert f"/processes/{orders.pk}" in body
 
 
 def group(name: str, status: Status, seconds: float) -> GroupNow:

@@ -57,6 +57,15 @@ class VariantRow(msgspec.Struct, frozen=True):
         return max(1, round(self.share * 100))
 
 
+class StuckProcess(msgspec.Struct, frozen=True):
+    """A process with instances that do not go on, and what is missing in those that stuck last, in words."""
+
+    process_id: int
+    process: str
+    count: int
+    newest: list[str]
+
+
 class StartRow(msgspec.Struct, frozen=True):
     """What begins traces, as mined."""
 
@@ -98,6 +107,22 @@ def stuck_counts() -> list[tuple[int, str, int]]:
     return list(
         rows.values_list("process_id", "process__name").annotate(n=Count("id")).order_by("process__name")
     )
+
+
+def stuck_processes(name: str = "", most: int = 3) -> list[StuckProcess]:
+    """Processes whose name holds `name` and that have stuck instances, with the `most` that stuck last of each."""
+    found = []
+    for pk, process, count in stuck_counts():
+        if name.lower() not in process.lower():
+            continue
+        # Index instance_state.
+        newest = Instance.objects.filter(process=pk, state=InstanceState.STUCK).order_by("-last_at")[:most]
+        words = [
+            f"{one.subject or one.correlation_id}: no {one.missing_type} after {one.missing_after}"
+            for one in newest
+        ]
+        found.append(StuckProcess(pk, process, count, words))
+    return found
 
 
 def start_rows(limit: int = 100) -> list[StartRow]:
