@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -12,7 +11,7 @@ from eventhub.access.audit import actor_of
 from eventhub.brokers.models import Kind, Source
 from eventhub.handlers import registry
 from eventhub.handlers.asking import moment
-from eventhub.handlers.permissions import WHY_NOT, may_operate
+from eventhub.handlers.permissions import may_operate
 from eventhub.handlers.selecting import BadSelection
 from eventhub.pages.toasts import toast
 from eventhub.sourcing import replaying
@@ -40,8 +39,6 @@ def replays(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_replay(request: HttpRequest) -> HttpResponse:
     """The sheet of a new replay: which events and where to, the dry run, and with POST the replay itself."""
-    if not may_operate(request.user):
-        raise PermissionDenied(WHY_NOT)
     given = request.POST if request.method == "POST" else request.GET
     context: dict[str, Any] = _choices() | {
         "given": given,
@@ -61,8 +58,6 @@ def new_replay(request: HttpRequest) -> HttpResponse:
 @require_POST
 def cancel_replay(request: HttpRequest, pk: int) -> HttpResponse:
     """Send nothing more."""
-    if not may_operate(request.user):
-        raise PermissionDenied(WHY_NOT)
     try:
         cancelled = replaying.cancel(pk, actor_of(request))
     except Replay.DoesNotExist as error:
@@ -133,7 +128,7 @@ def _all(request: HttpRequest) -> dict[str, Any]:
         "replays": rows,
         "is_moving": any(one.state == ReplayState.RUNNING for one in page),
         "older": page[-1].pk if len(page) == PER_PAGE else None,
-        "may_operate": may_operate(request.user),
+        "may_operate": may_operate(request),
     }
 
 

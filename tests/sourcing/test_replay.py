@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from eventhub.access.audit import Actor
-from eventhub.access.models import AuditEntry, Scope
+from eventhub.access.models import AuditEntry, Role, Scope
 from eventhub.access.tokens import create_token
 from eventhub.brokers.models import Kind, Source
 from eventhub.sourcing import replaying
@@ -19,6 +19,7 @@ from eventhub.sourcing.appending import New, append
 from eventhub.sourcing.models import Replay
 from eventhub.sourcing.projecting import declaring, projection, rebuilding
 from eventhub.sourcing.replaying import BadReplay, Wanted
+from tests.access.people import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ANN = Actor("ann")
@@ -171,9 +172,9 @@ def test_the_api_and_the_command_do_the_same(topic, stored, capsys):
 
 
 @pytest.fixture
-def browser(django_user_model):
+def browser():
     client = Client(headers={"HX-Request": "true"})
-    client.force_login(django_user_model.objects.create_user("olga", is_staff=True))
+    client.force_login(person(Role.OPERATOR, "olga"))
     return client
 
 
@@ -222,10 +223,10 @@ def test_a_form_that_cannot_be_meant_says_what_to_change_and_keeps_what_was_writ
     assert not Replay.objects.exists()
 
 
-def test_who_may_only_watch_begins_and_cancels_no_replay(django_user_model, topic, stored):
+def test_who_may_only_watch_begins_and_cancels_no_replay(topic, stored):
     replay = replaying.start(Wanted(target="topic", name=topic, source="shop"), ANN)
     client = Client()
-    client.force_login(django_user_model.objects.create_user("vera"))
+    client.force_login(person(Role.VIEWER, "vera"))
     assert "Replay…" not in client.get("/replays/").content.decode()
     assert client.get("/replays/new").status_code == 403
     assert client.post(f"/replays/{replay.pk}/cancel").status_code == 403
