@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from ninja import Schema, Status
@@ -57,7 +58,7 @@ BODY = {
     summary="Send events",
     openapi_extra=BODY,
 )
-def post_events(request: HttpRequest, response: HttpResponse, source: str | None = None) -> Status[Any]:
+def post_events(request: HttpRequest, response: HttpResponse, source: str | None = None) -> Any:
     """Store one event or an array of them: native, or CloudEvents in structured, batch or binary mode.
 
     The answer comes after the commit: 202 with a result for each event when any was accepted; 400 when nothing
@@ -81,4 +82,7 @@ def post_events(request: HttpRequest, response: HttpResponse, source: str | None
         return Status(refused.status, {"detail": refused.detail})
     rejected = sum(result.status == "rejected" for result in results)
     answer = {"accepted": len(results) - rejected, "rejected": rejected, "results": results}
-    return Status(http.http_status(results), answer)
+    # Encoded here: through the response's model, answering for 1,000 events took as long as reading them.
+    return HttpResponse(
+        msgspec.json.encode(answer), status=http.http_status(results), content_type="application/json"
+    )
