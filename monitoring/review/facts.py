@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
 from django.db import connection
 
+from monitoring.review.flow import Flow, flow
 from monitoring.review.models import Count
 
 WINDOW = timedelta(hours=24)
@@ -41,12 +43,17 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class Facts:
-    """The counts of the last 24 hours up to `now`."""
+    """The counts of the last 24 hours up to `now`, and the flow of that time."""
 
     def __init__(self, now: datetime, by_measure: dict[str, list[Fact]]) -> None:
         self.now = now
         self.since = now - WINDOW
         self._by_measure = by_measure
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Who heard and who answered."""
+        return flow(self.since)
 
     def of(self, measure: str) -> list[Fact]:
         """All counts of a measure."""

@@ -55,7 +55,7 @@ class StreamState(models.Model):
 
     stream = models.TextField(primary_key=True)
     highest = models.BigIntegerField()
-    # Versions below the highest that have not come yet, with who sent the one after and when: {"3": ["ship…", 176…]}.
+    # Versions below the highest that have not come yet, with the event that skipped them.
     missing = models.JSONField(default=dict)
     # Where its events came in: topic -> partitions.
     places = models.JSONField(default=dict)
@@ -73,6 +73,7 @@ class ReviewProgress(models.Model):
     looked_at = models.BigIntegerField(default=0, help_text="Events read since the beginning.")
     read_until = models.DateTimeField(null=True, help_text="When the last event read was recorded.")
     judged_at = models.DateTimeField(null=True)
+    stream_share = models.IntegerField(default=1, help_text="One stream in so many is followed.")
 
     def __str__(self) -> str:
         return f"({self.txid}, {self.position})"

@@ -27,8 +27,8 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     no_correlation_ids: Sequence[str]
     future: int
     future_ids: Sequence[str]
-    # By how many seconds an event was ahead of the hub's clock at most.
-    most_ahead_s: float
+    # How many were appended to streams here, and came from no source.
+    own: int
 
 
 class Piece:
@@ -39,6 +39,8 @@ class Piece:
         self.end = end
         # When the last of them was recorded.
         self.until = until
+        # What was looked up once for several rules.
+        self.memory: dict[str, Any] = {}
 
     @cached_property
     def all_traffic(self) -> list[Traffic]:
@@ -50,8 +52,7 @@ class Piece:
                          min(event_id COLLATE "C") FILTER (WHERE correlation_id IS NULL)],
                    count(*) FILTER (WHERE occurred_at > recorded_at + interval '{FUTURE}'),
                    ARRAY[max(event_id COLLATE "C") FILTER (WHERE occurred_at > recorded_at + interval '{FUTURE}')],
-                   coalesce(extract(epoch FROM max(occurred_at - recorded_at)
-                       FILTER (WHERE occurred_at > recorded_at + interval '{FUTURE}'))::float8, 0)
+                   count(*) FILTER (WHERE origin_id IS NULL)
                FROM events_event WHERE {{piece}}
                GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT {MOST_GROUPS}"""  # noqa: S608 - constants
         )
@@ -65,9 +66,9 @@ class Piece:
                 no_correlation_ids=[one for one in bare_ids if one],
                 future=future,
                 future_ids=[one for one in future_ids if one],
-                most_ahead_s=ahead,
+                own=own,
             )
-            for event_type, service, version, n, bare, bare_ids, future, future_ids, ahead in rows
+            for event_type, service, version, n, bare, bare_ids, future, future_ids, own in rows
         ]
 
     @property

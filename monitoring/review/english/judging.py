@@ -55,6 +55,13 @@ def judge(name: str, own: Words = _NONE) -> Judged:
         last = [word for word in found[-1] if word not in _COMMANDING] or found[-1]
         return Judged(Reading.COMMAND, last[0], last, found[:-1])
     last, before = found[-1], found[:-1]
+    if len(found) == 2 and len(last) == len(before[0]) == 1 and before[0][0] in verbs.STRONG:
+        judged = _part(last, own, follows=True)  # approve.loan
+        return (
+            judged
+            if judged.reading is Reading.FACT
+            else Judged(Reading.COMMAND, before[0][0], [*before[0], *last])
+        )
     judged = _part(last, own, follows=bool(before))
     if judged.reading is Reading.FACT or not before:
         return msgspec.structs.replace(judged, words=last, before=before)
@@ -77,9 +84,22 @@ def _part(words: Sequence[str], own: Words, *, follows: bool) -> Judged:
         return Judged(Reading.NOUN, last)
     if len(words) == 1:
         return _single(first, follows=follows)
-    if verbs.is_strong(first) or (verbs.is_verb(first) and last not in verbs.THINGS):
+    if _commands(words):
         return Judged(Reading.COMMAND, first)
-    return Judged(Reading.NOUN if _is_known_noun(last) else Reading.UNCLEAR, last)
+    is_noun = _is_known_noun(last) or verbs.is_verb(last)
+    return Judged(Reading.NOUN if is_noun else Reading.UNCLEAR, last)
+
+
+def _commands(words: Sequence[str]) -> bool:
+    """Whether the first word tells somebody to do something to what follows: ship_order, not order_status."""
+    first, last = words[0], words[-1]
+    if verbs.is_strong(first):
+        return True
+    if not verbs.is_verb(first) or first in verbs.NOUN_FIRST:
+        return False
+    if last in verbs.ATTRIBUTES:
+        return last in verbs.SETTABLE and (first in verbs.SETTERS or len(words) > 2)
+    return not last.endswith("ing")
 
 
 def _single(word: str, *, follows: bool) -> Judged:

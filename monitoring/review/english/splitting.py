@@ -10,7 +10,7 @@ _JOINTS = re.compile(r"[_\-\s]+")
 _HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|\d+|[^\W\d_]+")
 _VERSION = re.compile(r"v?\d+")
 # What says only that it is an event; without it the name says the same.
-_WRAPPING = frozenset(("event", "events", "evt", "message", "msg", "domainevent", "integrationevent"))
+_WRAPPING = frozenset(("event", "events", "evt"))
 
 
 class Style(StrEnum):

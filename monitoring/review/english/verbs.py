@@ -24,10 +24,30 @@ IRREGULAR_PASTS = frozenset(
     word for base, *pasts in _lines("irregular") for word in pasts if word != base
 ) - frozenset(PARTICIPLES)
 # Participles that look like their base: only the place of the word can tell.
-UNCHANGED = frozenset(base for base, participle in PARTICIPLES.items() if base == participle)
+UNCHANGED = frozenset(
+    (
+        "set",
+        "reset",
+        "preset",
+        "put",
+        "cut",
+        "hit",
+        "shut",
+        "split",
+        "quit",
+        "read",
+        "upset",
+        "become",
+        "overrun",
+    )
+)
 # Verbs that are hardly ever a thing; words that are as often a thing; things; adjectives as good as a past tense.
 STRONG, WEAK, THINGS, STATES = map(_words, ("strong", "weak", "things", "states"))
 VERBS = STRONG | WEAK | frozenset(PARTICIPLES)
+# Of the words that are both, those that are a thing where they stand first; what makes a thing of one that it follows;
+# what can be set all the same.
+NOUN_FIRST, ATTRIBUTES, SETTABLE = map(_words, ("noun_first", "attributes", "settable"))
+SETTERS = frozenset(("update", "change", "set", "reset", "edit", "check", "refresh", "raise"))
 NOT_PAST, PARTICLES = _words("not_past"), _words("particles")
 _PREFIXES = ("re", "un", "de", "dis", "over", "pre", "auto", "mis", "under")
 # Endings that make a verb of nearly any word; with the words that only look like one.
@@ -50,7 +70,7 @@ def is_verb(word: str) -> bool:
 
 def is_strong(word: str) -> bool:
     """Whether it is a verb and hardly ever a thing."""
-    return is_verb(word) and word not in WEAK and word not in THINGS
+    return is_verb(word) and word not in WEAK
 
 
 def is_past(word: str) -> bool:

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from monitoring.review.evidence import consumed_by
+from monitoring.review.causes import causes, with_unknown_cause
 from monitoring.review.facts import Counted, Fact, Facts
 from monitoring.review.models import Severity
-from monitoring.review.piece import Piece, select
+from monitoring.review.piece import Piece
 from monitoring.review.rule import Rule, Verdict, events
 
 BARE, CAUSED, DANGLING = "correlation.none", "cause.any", "cause.unknown"
 BREAKS, INHERITS, CHANGES = "correlation.lost", "correlation.inherited", "correlation.changed"
-# The most effects of a piece whose causes are looked up.
-MOST_CAUSES = 1_000
 # A service below this share has no flaw but an odd event.
 LEAST_SHARE = 0.01
 LEAST = 3
@@ -52,7 +50,7 @@ def _bare(facts: Facts, sent: Mapping[tuple[str, ...], Fact]) -> Iterable[Verdic
             continue  # it passes on what it was given: the chain breaks before it
         (service,) = key
         named = sorted({one.event_type for one in types if one.service == service})
-        heard = consumed_by(service, facts.since)
+        heard = facts.flow.heard_by(service)
         detail = f"{fact.n} of {of} events have no correlation id: {', '.join(named[:5])}."
         if heard:
             detail += f" The chain breaks here: it receives {heard[0]} with one, and does not pass it on."
@@ -100,7 +98,7 @@ def _dangling(facts: Facts, caused: Mapping[tuple[str, ...], Fact]) -> Iterable[
         of = caused[key].n if key in caused else fact.n
         if fact.n < LEAST or fact.n / of < 2 * LEAST_SHARE:
             continue
-        still = unknown_causes(fact.samples)
+        still = with_unknown_cause(fact.samples)
         if not still:
             continue  # the causes came after all: the hub was behind with them
         (service,) = key
@@ -120,43 +118,12 @@ def _dangling(facts: Facts, caused: Mapping[tuple[str, ...], Fact]) -> Iterable[
         )
 
 
-_LOOK_UP = """LEFT JOIN LATERAL (
-    SELECT event_id, correlation_id FROM events_event
-    WHERE event_id = effect.causation_id AND occurred_at >= effect.occurred_at - interval '2 days'
-        AND occurred_at <= effect.occurred_at + interval '1 hour' LIMIT 1
-) AS about ON true"""
-
-
 def _causes(piece: Piece) -> Iterable[Counted]:
-    # events_event_once, a probe an effect in the partitions of the days around it.
-    rows = piece.select(
-        f"""SELECT effect.source, count(*),
-               count(*) FILTER (WHERE about.event_id IS NULL),
-               count(*) FILTER (WHERE about.correlation_id IS NOT NULL AND effect.correlation_id IS NULL),
-               count(*) FILTER (WHERE about.event_id IS NOT NULL AND about.correlation_id IS NULL
-                   AND effect.correlation_id IS NULL),
-               count(*) FILTER (WHERE about.correlation_id <> effect.correlation_id),
-               max(effect.event_id COLLATE "C") FILTER (WHERE about.event_id IS NULL),
-               max(effect.event_id COLLATE "C") FILTER (WHERE about.correlation_id <> effect.correlation_id)
-           FROM (
-               SELECT coalesce(source, '') AS source, event_id, causation_id, correlation_id, occurred_at
-               FROM events_event WHERE {{piece}} AND causation_id IS NOT NULL AND event_type NOT LIKE 'eventhub.%%'
-               ORDER BY events_event.txid, position LIMIT {MOST_CAUSES}
-           ) AS effect {_LOOK_UP} GROUP BY 1""",  # noqa: S608 - constants
-    )
-    for service, n, unknown, lost, inherited, changed, unknown_id, changed_id in rows:
-        yield Counted(CAUSED, n, service)
-        yield Counted(DANGLING, unknown, service, samples=[unknown_id] if unknown_id else [])
-        yield Counted(BREAKS, lost, service)
-        yield Counted(INHERITS, inherited, service)
-        yield Counted(CHANGES, changed, service, samples=[changed_id] if changed_id else [])
-
-
-def unknown_causes(event_ids: Iterable[str]) -> list[str]:
-    """Which of these events name a cause that is not there, now."""
-    rows = select(
-        f"""SELECT effect.event_id FROM events_event effect {_LOOK_UP}
-            WHERE effect.event_id = ANY(%s) AND about.event_id IS NULL""",  # noqa: S608 - a constant
-        list(event_ids),
-    )
-    return [row[0] for row in rows]
+    for one in causes(piece):
+        yield Counted(CAUSED, 1, one.service)
+        if one.cause is None:
+            yield Counted(DANGLING, 1, one.service, samples=[one.event_id])
+        elif one.correlation_id is None:
+            yield Counted(BREAKS if one.cause_correlation_id else INHERITS, 1, one.service)
+        elif one.cause_correlation_id not in (None, one.correlation_id):
+            yield Counted(CHANGES, 1, one.service, samples=[one.event_id])
