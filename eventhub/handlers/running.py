@@ -9,7 +9,7 @@ from time import monotonic
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
-from eventhub.handlers import breaker, claiming, ordering, registry
+from eventhub.handlers import breaker, claiming, ordering, pace, registry
 from eventhub.handlers.attempting import ConnectionLost
 from eventhub.handlers.breaker import Circuit, Standing
 from eventhub.handlers.claiming import Claim
@@ -46,7 +46,12 @@ def _run(subscription: Subscription, handler_id: int, until: float) -> bool:
             return False
         if row.standing.circuit is not Circuit.CLOSED:
             return _probe(subscription, row)
-        claim = _claim(subscription, handler_id, subscription.batch, lost_first=turn % 2 == 0)
+        claim = _claim(
+            subscription,
+            handler_id,
+            pace.room(subscription.name, subscription.batch),
+            lost_first=turn % 2 == 0,
+        )
         if claim is None:
             return False
         _work_off(subscription, row, claim)
@@ -82,6 +87,9 @@ def _work_off(subscription: Subscription, row: Handler, claim: Claim) -> None:
         if worked is None or worked.left:
             _release(claim)
     if worked is not None:
+        done = 1 if worked.is_conflict else len(worked.ran)
+        is_cut_short = worked.is_conflict or worked.is_late
+        pace.note(subscription.name, subscription.batch, done=done, is_cut_short=is_cut_short)
         _tell_breaker(subscription, row, worked)
 
 

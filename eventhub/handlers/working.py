@@ -58,6 +58,10 @@ class Worked(msgspec.Struct, frozen=True):
     last_failure: Failure | None
     # Deliveries that nothing was done with: time was up, or their key had to wait.
     left: int
+    # One of them got in the way of another transaction, which ended this one.
+    is_conflict: bool = False
+    # There was no time for all of them.
+    is_late: bool = False
 
 
 def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worked:
@@ -68,6 +72,7 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
     ended: list[tuple[Held, Attempted]] = []
     stopped_keys: set[str | None] = set()
     gone = in_a_row = 0
+    is_conflict = is_late = False
     with transaction.atomic():
         limit_statements(subscription.timeout_s)
         deadline = monotonic() + COMMIT_AFTER_S
@@ -77,7 +82,10 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
                 settling.mark_gone(held.id)
                 gone += 1
                 continue
-            if monotonic() > deadline or (held.order_key is not None and held.order_key in stopped_keys):
+            if held.order_key is not None and held.order_key in stopped_keys:
+                continue
+            if monotonic() > deadline:
+                is_late = deadline > 0
                 continue
             if claim.lost >= MOST_LOST:
                 result = _given_up(claim.lost)
@@ -89,7 +97,7 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
             if not result.succeeded:
                 stopped_keys.add(held.order_key)
             if result.is_conflict:
-                deadline = 0.0  # the other transaction waits for ours: end it
+                is_conflict, deadline = True, 0.0  # the other transaction waits for ours: end it
             else:
                 ended.append((held, result))
         free_statements()
@@ -103,6 +111,8 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
         [Ran(result.succeeded, held.number == 1) for held, result in ended],
         failures[-1] if failures else None,
         left=len(claim.ids) - len(ended) - gone,
+        is_conflict=is_conflict,
+        is_late=is_late,
     )
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 
 from eventhub.brokers.models import Kind, Source
 from eventhub.events.message import Message
-from eventhub.handlers import registry, running, states
+from eventhub.handlers import pace, registry, running, states
 from eventhub.handlers.models import Attempt, Delivery, Handler
 from eventhub.ingest.pipeline import Pipeline
 
@@ -27,6 +27,7 @@ def handles() -> Iterator[Callable[..., Any]]:
     registry._declared[:] = before
     registry._by_type.clear()
     states.forget()
+    pace.forget()
 
 
 @pytest.fixture

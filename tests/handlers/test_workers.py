@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dlq.models import DeadLetter
-from eventhub.handlers import Retry, claiming, pruning, registry, running, sweeping, waking
+from eventhub.handlers import Retry, claiming, pace, pruning, registry, running, sweeping, waking
 from eventhub.handlers.due import Due
 from eventhub.handlers.models import Attempt, Delivery, Handler
 from eventhub.handlers.slots import slot
@@ -213,6 +213,7 @@ def test_deliveries_that_lock_each_other_out_are_tried_again_without_costing_an_
         assert cursor.fetchone()[0] == 4
         cursor.execute("DROP TABLE test_row")
     assert not Attempt.objects.exclude(outcome="succeeded").exists()
+    assert pace.room("ship", 2) == 1, "from then on they are taken one at a time"
 
 
 def test_the_sweep_finds_what_nobody_was_told_of(hub, handles, monkeypatch):
