@@ -17,6 +17,7 @@ from django.conf import settings
 
 from eventhub.brokers.adapter import BrokerError, Lag, Place, Refused
 from eventhub.brokers.config import RedisConfig, read_config
+from eventhub.brokers.redis_watching import NOBODY_READS, lags_of, streams_there, time_of
 from eventhub.events.message import Message, OutgoingMessage, lower_headers
 
 if TYPE_CHECKING:  # the outbox's relay publishes in projects that have no sources
@@ -108,14 +109,20 @@ class RedisStreams:
     def lag(self) -> list[Lag]:
         """What waits for every consumer group of the streams, not only for this one; see Adapter.lag."""
         with self._errors():
-            now = datetime.now(UTC)
-            found: list[Lag] = []
-            for stream in self._streams:
-                if not self._redis.exists(stream):
-                    continue
-                end = self._redis.xinfo_stream(stream)["last-generated-id"].decode()
-                found += [self._lag_of(stream, group, end, now) for group in self._redis.xinfo_groups(stream)]
-            return found
+            told = lags_of(self._redis, self._streams)
+        return [lag for lag in told if lag.group or lag.why_unknown != NOBODY_READS]
+
+    @property
+    def broker(self) -> str:
+        """See WatchesAll."""
+        told = self._redis.connection_pool.connection_kwargs
+        place = told.get("path") or f"{told.get('host', 'localhost')}:{told.get('port', 6379)}"
+        return f"{place}/{told.get('db') or 0}"
+
+    def everything(self) -> list[Lag]:
+        """Every group of every stream in this database of the Redis; see WatchesAll."""
+        with self._errors():
+            return lags_of(self._redis, streams_there(self._redis, self.broker, self._streams))
 
     def peek(self, max_messages: int, timeout_s: float) -> list[Message]:
         """XREVRANGE of each stream, which no group notices; see Adapter.peek."""
@@ -243,31 +250,13 @@ class RedisStreams:
                     entry_id,
                     f"redis:{self._name}/{stream}/{entry_id}",
                     headers,
-                    timestamp=_time_of(entry_id),
+                    timestamp=time_of(entry_id),
                     raw_headers=raw_headers,
                 )
             )
         if gone:  # deleted or trimmed before it was read: nothing is left to store
             self._redis.execute_command("XACK", stream, self._group, *gone)
         return messages
-
-    def _lag_of(self, stream: str, group: dict[str, Any], end: str, now: datetime) -> Lag:
-        name = group["name"].decode()
-        last_delivered = group["last-delivered-id"].decode()
-        waiting = self._redis.xrange(stream, min=f"({last_delivered}", count=1)
-        oldest = [entry_id.decode() for entry_id, _ in waiting]
-        if group["pending"] and (first := self._redis.xpending(stream, name)["min"]):
-            oldest.append(first.decode())
-        ages = [now - time for entry_id in oldest if (time := _time_of(entry_id))]
-        return Lag(
-            topic=stream,
-            group=name,
-            messages=group.get("lag"),
-            pending=group["pending"],
-            oldest_age=max(ages, default=timedelta()),
-            position=last_delivered,
-            end=end,
-        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -293,11 +282,3 @@ def _read_fields(fields: list[bytes]) -> tuple[bytes, list[tuple[str, str]]]:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
-
-
-def _time_of(entry_id: str) -> datetime | None:
-    """When Redis took the entry: an id begins with the milliseconds since 1970; None for a producer's own odd id."""
-    try:
-        return datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
