@@ -130,6 +130,7 @@ PAGES: dict[str, Rule | Door] = {
     "event-type": SEE,
     "asyncapi": SEE,
     "schema-drift": SEE,
+    "schema-import": EDIT,
     "schema-edit": EDIT_ITS_OWN,
     "schema-check": EDIT_ITS_OWN,
     "schema-save": EDIT_ITS_OWN,

@@ -49,7 +49,7 @@ PAGES = (
         label="Catalogue",
         icon="tags",
         key="c",
-        inside=("event-type", "schema-edit", "schema-drift", "schema-upcast"),
+        inside=("event-type", "schema-edit", "schema-import", "schema-drift", "schema-upcast"),
     ),
     Page(route="flow-map", label="Flow map", icon="topology-star-3", key="m"),
     Page(route="processes", label="Processes", icon="route", key="p", inside=("process", "process-mined")),

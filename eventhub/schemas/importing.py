@@ -34,9 +34,14 @@ class Found(msgspec.Struct, frozen=True):
 def read(text: str, name: str) -> list[Found]:
     """The schemas of a document; `name` is the event type where the document names none. Raises BadImport."""
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        return _schemas(json.loads(text), name)
+    except json.JSONDecodeError as error:
         raise BadImport(f"It is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise BadImport("It is nested too deep.") from error
+
+
+def _schemas(document: Any, name: str) -> list[Found]:
     if isinstance(document, dict) and "asyncapi" in document:
         return list(_asyncapi(document))
     if isinstance(document, list) or (
@@ -180,28 +185,61 @@ def from_registry(url: str, username: str | None = None, password: str | None = 
     return found
 
 
+class Planned(msgspec.Struct, frozen=True):
+    """What importing would make of one schema."""
+
+    found: Found
+    # What it is called here, or would be.
+    version: str
+    # This very schema is here already.
+    is_known: bool = False
+    # Why it cannot be used; empty when it can.
+    flaw: str = ""
+
+
+def plan(found: list[Found]) -> list[Planned]:
+    """What `keep` would do with each, in order."""
+    names = {one.event_type for one in found}
+    here: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for kept in SchemaVersion.objects.filter(event_type__name__in=names).select_related("event_type"):
+        here[kept.event_type.name][kept.version] = kept.schema
+    planned = []
+    for one in found:
+        versions = here[one.event_type]
+        known = next((name for name, schema in versions.items() if schema == one.schema), None)
+        if flaws := flaws_of(one.schema):
+            planned.append(Planned(one, one.version, flaw=str(flaws[0])))
+        elif known is not None:
+            planned.append(Planned(one, known, is_known=True))
+        else:
+            name = one.version if one.version and one.version not in versions else str(len(versions) + 1)
+            versions[name] = one.schema
+            planned.append(Planned(one, name))
+    return planned
+
+
 @transaction.atomic
 def keep(found: list[Found]) -> list[SchemaVersion]:
-    """Keep what was found as drafts, for people to look at and publish; what is there already is left alone."""
+    """Keep what was found as drafts, for people to look at and publish; what is there already is left alone.
+
+    Raises BadImport, and keeps nothing, when one of them cannot be used.
+    """
     made = []
-    for one in found:
-        if flaws := flaws_of(one.schema):
-            raise BadImport(f"The schema of {one.event_type} cannot be used. {flaws[0]}")
-        event_type, _ = EventType.objects.get_or_create(
-            name=one.event_type, defaults={"description": one.description}
-        )
-        versions = list(event_type.versions.all())
-        if any(version.schema == one.schema for version in versions):
+    for one in plan(found):
+        if one.flaw:
+            raise BadImport(f"The schema of {one.found.event_type} cannot be used. {one.flaw}")
+        if one.is_known:
             continue
-        taken = {version.version for version in versions}
-        name = one.version if one.version and one.version not in taken else str(len(taken) + 1)
+        event_type, _ = EventType.objects.get_or_create(
+            name=one.found.event_type, defaults={"description": one.found.description}
+        )
         made.append(
             SchemaVersion.objects.create(
                 event_type=event_type,
-                version=name,
+                version=one.version,
                 status=SchemaStatus.DRAFT,
-                schema=one.schema,
-                note=one.description or "Imported.",
+                schema=one.found.schema,
+                note=one.found.description or "Imported.",
             )
         )
     return made
