@@ -28,7 +28,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def gather(
-    text: str, name: str, files: Sequence[UploadedFile], registry: str, user: str, password: str
+    text: str, name: str, files: "Sequence[UploadedFile[bytes]]", registry: str, user: str, password: str
 ) -> list[Found]:
     """Every schema in what was pasted, uploaded and found at a registry's address. Raises BadImport."""
     found: list[Found] = []
@@ -62,7 +62,7 @@ def _candidate(planned: Planned, event_type: EventType | None) -> Candidate:
     )
 
 
-def _of_file(file: UploadedFile) -> list[Found]:
+def _of_file(file: "UploadedFile[bytes]") -> list[Found]:
     if (file.size or 0) > LARGEST_FILE_BYTES:
         raise BadImport(f"{file.name} is larger than {LARGEST_FILE_BYTES >> 20} MB.")
     try:
