@@ -16,6 +16,8 @@ from django.db import connection
 from django.utils import timezone
 
 from eventhub.brokers.models import Source
+from eventhub.outbox import figures as outbox
+from eventhub.sourcing.projecting import figures as projections
 from eventhub.traces.flow.hops import QUANTILES as HOP_QUANTILES
 from eventhub.traces.flow.hops import hop_times
 from monitoring.rollups import reading
@@ -106,6 +108,7 @@ def families(now: datetime | None = None) -> Iterator[Family]:
         ],
     )
     yield from _groups(now)
+    yield from _own_readers()
 
 
 def _counters(now: datetime) -> Iterator[Family]:
@@ -191,6 +194,18 @@ def _groups(now: datetime) -> Iterator[Family]:
     yield Family(
         "eventhub_group_in_trouble", "gauge", "1 while it has stopped, is stalled or was rewound.", trouble
     )
+
+
+def _own_readers() -> Iterator[Family]:
+    standings = projections.standings()
+    events: list[tuple[Labels, float]] = [({"projection": one.name}, float(one.behind)) for one in standings]
+    ages: list[tuple[Labels, float]] = [({"projection": one.name}, one.oldest_age_s) for one in standings]
+    yield Family(
+        "eventhub_projection_behind_events", "gauge", "Events not taken in yet, up to 10,000.", events
+    )
+    yield Family("eventhub_projection_behind_seconds", "gauge", "How long the oldest has waited.", ages)
+    for name, told, value in outbox.metrics():
+        yield _one(name, told, value)
 
 
 def _one(name: str, text: str, value: float) -> Family:

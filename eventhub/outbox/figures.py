@@ -30,17 +30,21 @@ def standing() -> Standing:
     return Standing(waiting, max(0.0, age_s), refused, dead)
 
 
-def prometheus() -> str:
-    """The same as Prometheus reads it."""
+def metrics() -> list[tuple[str, str, float]]:
+    """The same as gauges of Prometheus: name, meaning, value."""
     now = standing()
+    return [
+        ("eventhub_outbox_waiting", "Messages not published yet.", now.waiting),
+        ("eventhub_outbox_oldest_unpublished_seconds", "Age of the oldest of them.", now.oldest_age_s),
+        ("eventhub_outbox_refused", "Of those, refused by the broker at least once.", now.refused),
+        ("eventhub_outbox_dead", "Messages that were given up.", now.dead),
+    ]
+
+
+def prometheus() -> str:
+    """The same as text, for a project that has the outbox alone."""
     return "".join(
-        f"# HELP {name} {told}\n# TYPE {name} gauge\n{name} {value:g}\n"
-        for name, told, value in (
-            ("eventhub_outbox_waiting", "Messages not published yet.", now.waiting),
-            ("eventhub_outbox_oldest_unpublished_seconds", "Age of the oldest of them.", now.oldest_age_s),
-            ("eventhub_outbox_refused", "Of those, refused by the broker at least once.", now.refused),
-            ("eventhub_outbox_dead", "Messages that were given up.", now.dead),
-        )
+        f"# HELP {name} {told}\n# TYPE {name} gauge\n{name} {value:g}\n" for name, told, value in metrics()
     )
 
 

@@ -14,7 +14,7 @@ from eventhub.pages.ranges import LONG_PRESETS, time_range
 from monitoring import comparing
 from monitoring.rollups.windows import Window, ceil_to, floor_to, window_between
 from monitoring.views.moments import ways
-from monitoring.watch import reading, thinning
+from monitoring.watch import inside, reading, thinning
 from monitoring.watch.models import WatchedGroup
 from monitoring.watch.rules import Status
 
@@ -48,6 +48,7 @@ def _all(request: HttpRequest) -> dict[str, Any]:
         "statuses": [one for one in Status if one is not Status.UNKNOWN] + [Status.UNKNOWN],
         "q": name,
         "status": status,
+        "readers": [] if name or status else inside.readers(),
     }
 
 
