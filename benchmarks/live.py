@@ -177,31 +177,38 @@ async def _watch(port: int, cookie: str, publishing: Publishing) -> list[float]:
 
 async def _pages(port: int, cookie: str) -> None:
     """Open the pages, say so, read for a while, and tell how late each tick came to each."""
-    sockets = []
+    pages = Pages()
+    reading: list[asyncio.Task[None]] = []
     for _ in range(PAGES // 50):
-        sockets += await asyncio.gather(*(_page(port, cookie) for _ in range(50)))
+        sockets = await asyncio.gather(*(_page(port, cookie) for _ in range(50)))
+        reading += [asyncio.create_task(pages.read(socket)) for socket in sockets]
     print("open", flush=True)
-    time.time()
-    end = time.monotonic() + WATCHED_FOR_S
-    late: dict[str, list[float]] = {}
-    sizes: list[int] = []
+    opened_at = time.time()
+    pages.until = time.monotonic() + WATCHED_FOR_S
+    await asyncio.gather(*reading)
+    # Ticks that were taken when all pages were open; the last ones are not the same for every page.
+    ticks = {tick: datetime.fromisoformat(tick.rstrip('",')).timestamp() for tick in sorted(pages.arrivals)}
+    whole = [tick for tick, taken_at in ticks.items() if taken_at > opened_at][:-3]
+    delays = [at - ticks[tick] for tick in whole for at in pages.arrivals[tick]]
+    size = int(statistics.mean(pages.sizes))
+    print(json.dumps({"ticks": len(whole), "delays": delays, "bytes": size}), flush=True)
 
-    async def read(socket: websockets.ClientConnection) -> None:
-        while time.monotonic() < end:
-            text = str(await asyncio.wait_for(socket.recv(), 15))
-            late.setdefault(text[7:34], []).append(time.time())
-            sizes.append(len(text))
 
-    await asyncio.gather(*map(read, sockets))
-    # The first and the last seconds are not the same ones for every page.
+class Pages:
+    """What arrived at all pages. They read from when they are open, as browsers do."""
 
-    whole = sorted(late)[3:-3]
-    delays = [
-        at - datetime.fromisoformat(tick.rstrip('",')).timestamp() for tick in whole for at in late[tick]
-    ]
-    print(
-        json.dumps({"ticks": len(whole), "delays": delays, "bytes": int(statistics.mean(sizes))}), flush=True
-    )
+    def __init__(self) -> None:
+        self.until = float("inf")
+        # When each tick came to each page, by the moment that it tells of.
+        self.arrivals: dict[str, list[float]] = {}
+        self.sizes: list[int] = []
+
+    async def read(self, socket: websockets.ClientConnection) -> None:
+        """Be one page."""
+        while time.monotonic() < self.until:
+            text = str(await asyncio.wait_for(socket.recv(), 30))
+            self.arrivals.setdefault(text[7:34], []).append(time.time())
+            self.sizes.append(len(text))
 
 
 def _page(port: int, cookie: str) -> websockets.connect:

@@ -13,7 +13,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from eventhub.access.models import Role
 from eventhub.access.roles import may
 from monitoring.live import latest
-from monitoring.live.publisher import GROUP
+from monitoring.live.hub import Message, hub, message_of
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
     """Sends snapshots to one page. A page that reads slowly gets fewer of them, never a pile of old ones."""
 
     groups: list[str] = []
+    # It has no subscription of its own: the process's hub hands snapshots on.
+    channel_layer_alias = "none"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection; without Redis it is refused in one line of the log, and the page comes back."""
@@ -41,7 +43,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         """Let people in who are logged in, and show them how things stand."""
-        self._waiting: str | None = None
+        self._waiting: Message | None = None
         self._arrived = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
         await self.accept()  # before closing: a refused handshake has no close code that a page could read
@@ -53,8 +55,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(NOT_ALLOWED)
             return
         try:
-            await self.channel_layer.group_add(GROUP, self.channel_name)
-            self._offer(await database_sync_to_async(latest.newest)())
+            await hub().join(self)
+            self.offer(message_of(await database_sync_to_async(latest.newest)()))
         except Exception as error:  # noqa: BLE001 - the page is told to come back
             log.warning("A live view could not be opened: %s", error)
             await self.close(TRY_AGAIN)
@@ -67,26 +69,24 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self._sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sending
-        with contextlib.suppress(Exception):  # Redis may be away; the subscription ends with the channel
-            await self.channel_layer.group_discard(GROUP, self.channel_name)
+        await hub().leave(self)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Pages have nothing to say here."""
 
-    async def snapshot(self, message: dict[str, Any]) -> None:
-        """The publisher's message."""
-        latest.note(message["text"])
-        self._offer(message["text"])
-
-    def _offer(self, text: str) -> None:
+    def offer(self, message: Message) -> None:
         """Replace what was not sent yet."""
-        self._waiting = text
+        self._waiting = message
         self._arrived.set()
+
+    def lost(self) -> None:
+        """Have the page come back."""
+        self.offer({"type": "websocket.close", "code": TRY_AGAIN})
 
     async def _send_newest(self) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            text, self._waiting = self._waiting, None
-            if text is not None:
-                await self.send(text_data=text)  # waits while the connection is full
+            message, self._waiting = self._waiting, None
+            if message is not None:
+                await self.base_send(message)  # waits while the connection is full

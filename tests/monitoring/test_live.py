@@ -14,9 +14,11 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from eventhub.asgi import application
 from monitoring.live import latest, publisher
-from monitoring.live.consumers import NOT_LOGGED_IN, LiveConsumer
+from monitoring.live.consumers import NOT_LOGGED_IN, TRY_AGAIN, LiveConsumer
+from monitoring.live.hub import hub, message_of
 from monitoring.live.lifespan import Lifespan
 from monitoring.live.publisher import GROUP, LOCK, Publisher
+from tests.services.ports import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -136,15 +138,15 @@ def test_a_page_that_reads_slowly_gets_the_newest_snapshot_and_no_pile_of_old_on
         sent: list[str] = []
         room = asyncio.Event()
 
-        async def slow_send(text_data: str) -> None:
+        async def slow_send(message: dict[str, str]) -> None:
             await room.wait()
-            sent.append(text_data)
+            sent.append(message["text"])
 
-        consumer.send = slow_send
+        consumer.base_send = slow_send
         consumer._waiting, consumer._arrived = None, asyncio.Event()
         sending = asyncio.create_task(consumer._send_newest())
         for n in range(50):
-            await consumer.snapshot({"text": str(n)})
+            consumer.offer(message_of(str(n)))
             await asyncio.sleep(0)
         room.set()
         await asyncio.sleep(0.05)
@@ -152,6 +154,66 @@ def test_a_page_that_reads_slowly_gets_the_newest_snapshot_and_no_pile_of_old_on
         assert sent == ["0", "49"]
 
     run(test)
+
+
+def test_a_thousand_pages_are_one_subscription_that_ends_with_the_last(monkeypatch):
+    decoded: list[int] = []
+    layer_class = type(get_channel_layer())
+    whole = layer_class.deserialize
+    monkeypatch.setattr(
+        layer_class, "deserialize", lambda self, message: (decoded.append(1), whole(self, message))[1]
+    )
+
+    async def test() -> None:
+        pages = [Keeping() for _ in range(1000)]
+        await asyncio.gather(*(hub().join(page) for page in pages))
+        layer = get_channel_layer()
+        assert len(layer._get_layer().channels) == 1
+        await layer.group_send(GROUP, {"type": "snapshot", "text": "one for all"})
+        await until(lambda: all(page.got for page in pages))
+        assert {id(page.got[0]) for page in pages} == {id(pages[0].got[0])}
+        assert pages[0].got == [message_of("one for all")]
+        for page in pages[1:]:
+            await hub().leave(page)
+        await layer.group_send(GROUP, {"type": "snapshot", "text": "for one"})
+        await until(lambda: len(pages[0].got) == 2)
+        await hub().leave(pages[0])
+        assert not layer._get_layer().channels
+
+    run(test)
+    assert len(decoded) == 2
+
+
+def test_pages_are_told_to_come_back_when_redis_is_away(settings):
+    layers = settings.CHANNEL_LAYERS["default"]
+    away = {**layers, "CONFIG": {**layers["CONFIG"], "hosts": [f"redis://127.0.0.1:{free_port()}/0"]}}
+    settings.CHANNEL_LAYERS = {"default": away}
+
+    async def test() -> None:
+        async with page(User(username="ada", pk=1, is_superuser=True)) as ada:
+            closed = await ada.receive_output(5)
+            assert (closed["type"], closed["code"]) == ("websocket.close", TRY_AGAIN)
+
+    run(test)
+
+
+class Keeping:
+    """A page that keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, str]] = []
+
+    def offer(self, message: dict[str, str]) -> None:
+        self.got.append(message)
+
+    def lost(self) -> None:
+        raise AssertionError("Redis is there")
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_true():  # noqa: ASYNC110 - nobody says when
+            await asyncio.sleep(0.01)
 
 
 def test_many_pages_that_open_at_once_cost_one_snapshot(monkeypatch):
