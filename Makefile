@@ -6,7 +6,7 @@
 #   make bench ONLY=name      one benchmark; without ONLY, all
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit chaos lint format bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
+.PHONY: help run test test-unit fuzz chaos lint format bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
 
 IN := .venv/bin
 ARGS ?=
@@ -28,6 +28,9 @@ test-unit: environment-dev ## the fast ones, under a minute
 
 chaos: environment-dev brokers ## the long ones, which kill processes
 	$(IN)/pytest -m chaos $(ARGS)
+
+fuzz: environment-dev ## 200,000 inputs and schemathesis; tens of minutes
+	scripts/fuzz
 
 lint: environment-dev ## format, lint, types, layers, migrations, configuration
 	scripts/lint

@@ -1,6 +1,6 @@
 """Dead letters over the REST API."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,11 +18,12 @@ from dlq.jobs import selection, starting, tally
 from dlq.listing import GroupRow
 from dlq.models import DeadLetter, Reason, RetryState, Status
 from dlq.permissions import require_ids
-from eventhub.access import audit
+from eventhub.access import audit, seen
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
 from eventhub.pages.cursor import decode_cursor, encode_cursor
+from eventhub.schemas.personal import body_shown_to
 
 router = Router(tags=["dead letters"])
 
@@ -229,7 +230,25 @@ def export_csv(request: HttpRequest, wanted: Query[LetterFilter]) -> StreamingHt
 )
 def export_json(request: HttpRequest, wanted: Query[LetterFilter]) -> StreamingHttpResponse:
     """Every letter that fits, a JSON object each, with its body."""
-    return _export(request, wanted, "jsonl", "application/x-ndjson", exporting.json_lines(wanted.filter()))
+    return _export(
+        request,
+        wanted,
+        "jsonl",
+        "application/x-ndjson",
+        _noted(request, exporting.json_lines(wanted.filter(), _show(request))),
+    )
+
+
+def _noted(request: HttpRequest, lines: Iterator[str]) -> Iterator[str]:
+    """The lines; what was seen in them is known when the last has gone."""
+    yield from lines
+    seen.write(request)
+
+
+def _show(request: HttpRequest) -> Callable[[DeadLetter], bytes]:
+    return lambda letter: body_shown_to(
+        request, letter.event_type, bytes(letter.body), f"dead letter {letter.pk}"
+    )
 
 
 def _export(
@@ -291,9 +310,9 @@ def get_letter(request: HttpRequest, letter_id: int) -> DeadLetter:
 )
 def get_body(request: HttpRequest, letter_id: int) -> HttpResponse:
     """The body of a dead letter, byte for byte."""
-    letter = get_object_or_404(DeadLetter.objects.only("body"), pk=letter_id)
+    letter = get_object_or_404(DeadLetter.objects.only("body", "event_type"), pk=letter_id)
     return HttpResponse(
-        bytes(letter.body),
+        body_shown_to(request, letter.event_type, bytes(letter.body), f"dead letter {letter_id}"),
         content_type="application/octet-stream",
         headers={
             "Content-Disposition": f'attachment; filename="dead-letter-{letter_id}"',

@@ -15,6 +15,7 @@ from dlq.permissions import require_ids, require_letters
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
+from eventhub.schemas import personal
 
 router = Router(tags=["dead letters"])
 
@@ -75,6 +76,7 @@ def edits(request: HttpRequest, letter_id: int) -> Any:
 def check(request: HttpRequest, letter_id: int, body: EditIn) -> Any:
     """Hold an edit against the event's form and its schema."""
     letter = _letter(letter_id)
+    personal.require(request, letter.event_type)
     return drafting.problems(letter, _draft(letter, body))
 
 
@@ -91,6 +93,7 @@ def edit(request: HttpRequest, letter_id: int, body: EditIn) -> Edit:
     """
     letter = _letter(letter_id)
     require_ids(request, [letter_id])
+    personal.require(request, letter.event_type)
     try:
         return editing.save(letter_id, _draft(letter, body), body.note, actor_of(request)).edit
     except editing.BadEdit as error:

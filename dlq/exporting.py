@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from dlq import listing
 from dlq.filter import Filter
 from dlq.models import DeadLetter
+from eventhub.pages.spreadsheet import harmless
 
 CHUNK = 500
 COLUMNS = (
@@ -18,8 +19,6 @@ COLUMNS = (
     "error_message", "attempts", "returns", "size_bytes", "first_failed_at", "last_failed_at", "recorded_at",
     "closed_at", "closed_by", "closed_note",
 )  # fmt: skip
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_lines(wanted: Filter) -> Iterator[str]:
@@ -28,18 +27,18 @@ def csv_lines(wanted: Filter) -> Iterator[str]:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for letter in letters(wanted, with_bodies=False):
-        writer.writerow([_cell(_value(letter, name)) for name in COLUMNS])
+        writer.writerow([harmless(_value(letter, name)) for name in COLUMNS])
         if text.tell() > 32_000:
             yield _taken(text)
     yield _taken(text)
 
 
-def json_lines(wanted: Filter) -> Iterator[str]:
-    """Each letter as a JSON object in a line of its own, with headers, stack and the body: text, or base64."""
+def json_lines(wanted: Filter, show: Callable[[DeadLetter], bytes]) -> Iterator[str]:
+    """Each letter as a JSON object in a line of its own, with headers, stack and the body as `show` has it."""
     for letter in letters(wanted, with_bodies=True):
         row: dict[str, object] = {name: _value(letter, name) for name in COLUMNS}
         row |= {"headers": letter.headers, "stack": letter.stack}
-        body = bytes(letter.body)
+        body = show(letter)
         try:
             row["body"] = body.decode()
         except UnicodeDecodeError:
@@ -58,11 +57,6 @@ def letters(wanted: Filter, *, with_bodies: bool) -> Iterator[DeadLetter]:
 def _value(letter: DeadLetter, name: str) -> object:
     value = letter.source.name if name == "source" else getattr(letter, name)
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int) else text
 
 
 def _taken(text: io.StringIO) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
@@ -11,6 +12,8 @@ from dlq.api import router as dead_letters_router
 from dlq.api_edits import router as edits_router
 from dlq.api_groups import router as groups_router
 from dlq.jobs.api import router as retry_jobs_router
+from eventhub.access.api import router as audit_router
+from eventhub.access.throttling import TooMany
 from eventhub.handlers.api import router as handlers_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
@@ -37,6 +40,23 @@ def refuse_cursor(request: HttpRequest, error: BadCursor) -> HttpResponse:
     return api.create_response(request, {"detail": str(error)}, status=400)
 
 
+@api.exception_handler(TooMany)
+def refuse_more(request: HttpRequest, error: TooMany) -> HttpResponse:
+    """Too many requests in a minute."""
+    response = api.create_response(request, {"detail": str(error)}, status=429)
+    response["Retry-After"] = str(error.wait_s)
+    return response
+
+
+@api.exception_handler(DataError)
+def refuse_value(request: HttpRequest, error: DataError) -> HttpResponse:
+    """A text with a NUL character, a number beyond all bounds: no such thing can be stored, or found."""
+    detail = (
+        "A value cannot be kept in PostgreSQL: a text with a NUL character, or a number beyond its bounds."
+    )
+    return api.create_response(request, {"detail": detail}, status=422)
+
+
 @api.exception_handler(PermissionDenied)
 def refuse(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
     """What whoever asks may not do."""
@@ -54,6 +74,7 @@ api.add_router("", sagas_router)
 api.add_router("", groups_router)
 api.add_router("", edits_router)
 api.add_router("", retry_jobs_router)
+api.add_router("", audit_router)
 api.add_router("", monitoring_router)
 api.add_router("", review_router)
 

@@ -8,6 +8,7 @@ Redis that it starts itself (see ``eventhub/running/``).
 import json
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -69,6 +70,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "axes",
     "ninja",
     "channels",
     "eventhub.access",
@@ -104,10 +106,20 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "eventhub.pages.middleware.login_for_htmx",
     "eventhub.access.middleware.Roles",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "eventhub.urls"
 ASGI_APPLICATION = "eventhub.asgi.application"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Who enters so many wrong passwords for a name, from one address, waits (docs/access.md).
+AXES_FAILURE_LIMIT = _number("LOGIN_ATTEMPTS", 5)
+AXES_COOLOFF_TIME = timedelta(minutes=_number("LOGIN_WAIT_MINUTES", 15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "eventhub.access.throttling.locked_out"
+AXES_VERBOSE = False
+API_RATE_LIMIT = _number("API_RATE_LIMIT", 6000)  # requests a minute of one token or person; 0: no limit
 LOGIN_URL = "login"
 # What an account without a role may do: viewer, or empty for nothing (docs/access.md).
 DEFAULT_ROLE = _env.get("DEFAULT_ROLE", "viewer").strip()
@@ -208,6 +220,7 @@ CELERY_BEAT_SCHEDULE = {
     "fill-attributes": {"task": "traces.fill_attributes", "schedule": 5.0, "options": {"expires": 5}},
     "forget-traces": {"task": "traces.forget", "schedule": 3600.0},
     "review": {"task": "review.run", "schedule": 15.0, "options": {"expires": 15}},
+    "drop-old-audit": {"task": "access.drop_old_audit", "schedule": 3600.0},
     "prune-outbox": {"task": "outbox.prune", "schedule": 3600.0},
 }
 
@@ -225,6 +238,7 @@ EVENT_HANDLERS = _list("EVENT_HANDLERS")  # modules with handlers, beside handle
 PUBLIC_URL = _env.get("PUBLIC_URL", "")  # where people reach this installation; links in alerts begin with it
 # How long closed dead letters are kept; 0 keeps them for ever.
 DEAD_LETTER_RETENTION_DAYS = _number("DEAD_LETTER_RETENTION_DAYS", 0)
+AUDIT_RETENTION_DAYS = _number("AUDIT_RETENTION_DAYS", 0)  # 0 keeps every entry for ever
 EDITS_NEED_APPROVAL = _flag("EDITS_NEED_APPROVAL", False)  # of dead letters, by a second person
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
 ROLLUP_RETENTION_DAYS = _number("ROLLUP_RETENTION_DAYS", 0)  # 0 keeps figures for ever

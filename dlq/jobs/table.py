@@ -6,6 +6,7 @@ from datetime import UTC
 
 from dlq.jobs import results
 from dlq.models import RetryJob
+from eventhub.pages.spreadsheet import harmless
 
 HEADINGS = ("letter", "event_type", "outcome", "attempt", "times_published", "at", "destination", "detail")
 
@@ -28,10 +29,5 @@ def csv_lines(found: RetryJob) -> Iterator[str]:
     for result in results.everything(found):
         at = result.at.astimezone(UTC).isoformat() if result.at else ""
         cells = [result.letter_id, result.event_type, result.outcome, result.attempt or "", result.sends, at]
-        writer.writerow([*cells, _harmless(result.destination), _harmless(result.detail)])
+        writer.writerow([harmless(cell) for cell in (*cells, result.destination, result.detail)])
         yield line.text
-
-
-def _harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

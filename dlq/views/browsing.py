@@ -30,6 +30,7 @@ from dlq.views.triaging import regrouped
 from eventhub.events.envelope import Event
 from eventhub.events.queries import StoredEvent, events_by_correlation
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
+from eventhub.schemas.personal import body_shown_to, is_hidden
 
 LETTERS_A_PAGE = 50
 GROUPS_A_PAGE = 30
@@ -122,12 +123,14 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
         "reads_as": _reads_as(found),
         "similar": _similar(found),
         "trace_events": _trace(found),
-        **edits_of(found),
+        **edits_of(found, hidden=is_hidden(request, found.event_type)),
         "is_silent": found.status == Status.SENT and is_silent(found),
     }
     if _is_partial(request) and request.headers.get("HX-Target") == "letter":
         return render(request, "dlq/_letter.html", context | _rights(request, found) | {"oob": True})
-    return render(request, "dlq/letter.html", context | _rights(request, found) | {"body": _body(found, "")})
+    return render(
+        request, "dlq/letter.html", context | _rights(request, found) | {"body": _body(request, found, "")}
+    )
 
 
 @require_GET
@@ -135,15 +138,15 @@ def body(request: HttpRequest, pk: int) -> HttpResponse:
     """The body in another view."""
     found = get_object_or_404(DeadLetter.objects.defer("body", "stack"), pk=pk)
     view = request.GET.get("view", "")
-    return render(request, "dlq/_body.html", {"letter": found, "body": _body(found, view)})
+    return render(request, "dlq/_body.html", {"letter": found, "body": _body(request, found, view)})
 
 
 @require_GET
 def raw(request: HttpRequest, pk: int) -> HttpResponse:
     """The body, byte for byte, as a download."""
-    found = get_object_or_404(DeadLetter.objects.only("body"), pk=pk)
+    found = get_object_or_404(DeadLetter.objects.only("body", "event_type"), pk=pk)
     return HttpResponse(
-        bytes(found.body),
+        body_shown_to(request, found.event_type, bytes(found.body), f"dead letter {pk}"),
         content_type="application/octet-stream",
         headers={
             "Content-Disposition": f'attachment; filename="dead-letter-{pk}"',
@@ -274,7 +277,7 @@ def _others(letter: DeadLetter) -> list[DeadLetter]:
     return list(same.defer("body", "headers", "stack").order_by("-pk")[:OTHERS_OF_THE_TRACE])
 
 
-def _body(letter: DeadLetter, view: str) -> Body:
+def _body(request: HttpRequest, letter: DeadLetter, view: str) -> Body:
     """Only the beginning of a large body leaves the database."""
     beginning = (
         DeadLetter.objects.filter(pk=letter.pk)
@@ -287,7 +290,8 @@ def _body(letter: DeadLetter, view: str) -> Body:
         .get()
     )
     stopped = _AT_BYTE.search(letter.error_message)
-    return look_at(bytes(beginning), letter.size_bytes, view, int(stopped[1]) if stopped else None)
+    shown = body_shown_to(request, letter.event_type, bytes(beginning), f"dead letter {letter.pk}")
+    return look_at(shown, letter.size_bytes, view, int(stopped[1]) if stopped else None)
 
 
 def _why_no_retry(letter: DeadLetter, latest: Retry | None) -> str:

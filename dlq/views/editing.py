@@ -18,6 +18,7 @@ from dlq.routes import NoRoute, route_of
 from dlq.views.asking import finish
 from eventhub.access.audit import actor_of
 from eventhub.pages.toasts import toast
+from eventhub.schemas import personal
 
 
 @require_http_methods(["GET", "POST"])
@@ -25,6 +26,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """GET: the editor. POST: keep the edit and send it, or say what is wrong."""
     letter = _letter(pk)
     require_ids(request, [pk])
+    personal.require(request, letter.event_type)
     if request.method == "GET":
         try:
             editing.refuse_edit(letter)
@@ -49,7 +51,9 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 def edit_check(request: HttpRequest, pk: int) -> HttpResponse:
     """What is wrong with what was typed so far, and how it differs from what came."""
     require_ids(request, [pk])
-    return render(request, "dlq/_edit_check.html", _context(_letter(pk), _draft(request.POST)))
+    letter = _letter(pk)
+    personal.require(request, letter.event_type)
+    return render(request, "dlq/_edit_check.html", _context(letter, _draft(request.POST)))
 
 
 @require_POST
@@ -77,8 +81,8 @@ def waiting(request: HttpRequest) -> HttpResponse:
     return render(request, "dlq/edits.html", context)
 
 
-def edits_of(letter: DeadLetter) -> dict[str, Any]:
-    """The edits of a letter with their differences, and which letter it is an edit of, for its page."""
+def edits_of(letter: DeadLetter, *, hidden: bool = False) -> dict[str, Any]:
+    """The edits of a letter, with their differences unless `hidden`, and which letter it is an edit of."""
     edits = list(letter.edits.all())
     original = b""
     if edits:
@@ -86,7 +90,7 @@ def edits_of(letter: DeadLetter) -> dict[str, Any]:
     shown = [
         {
             "edit": one,
-            "rows": compare(_text(original), _text(bytes(one.body))),
+            "rows": [] if hidden else compare(_text(original), _text(bytes(one.body))),
             "is_waiting": one.state == EditState.WAITING,
         }
         for one in edits

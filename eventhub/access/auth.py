@@ -8,6 +8,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 
 from eventhub.access.models import ApiToken, Role, Scope
 from eventhub.access.roles import OF_SCOPE, reach, why_not
+from eventhub.access.throttling import count_request
 from eventhub.access.tokens import allows, find_token
 
 
@@ -33,6 +34,10 @@ class BearerToken(HttpBearer):
                 403,
                 f"This token is limited to the sources {', '.join(found.sources)}; this is about all of them.",
             )
+        if (
+            found and self.scope != Scope.INGEST
+        ):  # events are held up by their source's quota, not by requests
+            count_request(f"token:{found.pk}")
         return found
 
 
@@ -55,6 +60,7 @@ class LoggedIn(APIKeyCookie):
         found = reach(request.user, self.role)
         if not (found if self.divided else found.everywhere):
             raise HttpError(403, why_not(self.role, found))
+        count_request(f"user:{request.user.pk}")
         return request.user
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
+from eventhub.access import seen
 from eventhub.access.roles import may, reach, why_not
 from eventhub.access.rules import SAFE, UNLISTED, Door, rule_for
 
@@ -19,8 +21,11 @@ class Roles:
         self._respond = respond
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass on; the work is done beside the view."""
-        return self._respond(request)
+        """Pass on; what was seen of personal data is noted before the answer leaves."""
+        response = self._respond(request)
+        if response.status_code < 400:
+            seen.write(request)
+        return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         """Let through who may, or refuse."""
@@ -41,6 +46,8 @@ class Roles:
         """What a view refuses is said in place, too."""
         if isinstance(error, PermissionDenied) and request.headers.get("HX-Request") == "true":
             return HttpResponse(str(error) or "Not allowed.", status=403, content_type="text/plain")
+        if isinstance(error, DataError):  # no such thing can be stored, or found
+            raise BadRequest("A value holds a NUL character, or is beyond all bounds.") from error
         return None
 
     @staticmethod

@@ -91,6 +91,12 @@ def require(asker: Asker, role: Role, *, source: str = "", team: str = "") -> No
         raise PermissionDenied(why_not(role, found))
 
 
+def require_person(request: HttpRequest, role: Role) -> None:
+    """As `require` for a person; a token got as far as its scope lets it."""
+    if not isinstance(getattr(request, "auth", None), ApiToken):
+        require(request, role)
+
+
 def why_not(role: Role, limited_to: Reach = NOWHERE) -> str:
     """What to tell those who lack `role`."""
     if limited_to:

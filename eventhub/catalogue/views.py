@@ -22,7 +22,7 @@ from eventhub.events.showing import shown_to
 from eventhub.schemas.drift import discreet, drift
 from eventhub.schemas.inference import Inferred, infer
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
-from eventhub.schemas.personal import show_to
+from eventhub.schemas.personal import may_see
 from eventhub.schemas.registry.store import published
 from eventhub.schemas.textual import text_of
 
@@ -159,7 +159,7 @@ def _require(request: HttpRequest, event_type: EventType) -> None:
 
 def _is_discreet(request: HttpRequest, event_type: EventType) -> bool:
     """Whether values of the type's events must not be shown."""
-    return show_to(request) is not None and event_type.personal_fields.exists()
+    return not may_see(request) and event_type.personal_fields.exists()
 
 
 def _draft(event_type: EventType, version: str | None) -> SchemaVersion | None:

@@ -8,7 +8,6 @@ only when the event is read.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -159,7 +158,7 @@ def _value(attribute: Attribute) -> str:
     if attribute.Type == "Binary":
         try:
             return to_text(base64.b64decode(attribute.Value, validate=True))
-        except binascii.Error:
+        except ValueError:
             pass  # not what SNS sends: as it came
     return to_text(attribute.Value.encode("utf-8", "surrogatepass"))
 

@@ -4,7 +4,6 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and its JSON
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -164,5 +163,5 @@ def _time(text: str) -> datetime:
 def _from_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Undecodable("NotBase64", "data_base64 is not Base64.") from None

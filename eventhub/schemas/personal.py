@@ -5,8 +5,10 @@ from time import monotonic
 from typing import Any
 
 import msgspec
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from eventhub.access import seen
 from eventhub.access.models import ApiToken, Scope
 from eventhub.access.tokens import allows
 from eventhub.events.envelope import Event
@@ -17,6 +19,7 @@ from eventhub.schemas.models import PersonalField, Treatment
 LOOK_FOR_CHANGES_EVERY_S = 3.0
 MASK = "•••"
 SEE = "schemas.see_personal_data"
+WITHHELD = b"(withheld: it holds personal data, and cannot be shown in part)"
 
 Steps = tuple[str, ...]
 
@@ -90,6 +93,11 @@ class PersonalFields:
             return event
         return msgspec.structs.replace(event, data=msgspec.json.encode(without(data, paths)).decode())
 
+    def marked(self, event_type: str) -> bool:
+        """Whether any field of this type is marked."""
+        self.refresh()
+        return event_type in self._by_type
+
     def shown(self, event_type: str, data: Any) -> Any:
         """The data as those see it who may not see personal data."""
         self.refresh()
@@ -100,11 +108,53 @@ class PersonalFields:
 _fields = PersonalFields()
 
 
-def show_to(request: HttpRequest) -> Show | None:
-    """How events are shown to whoever asks; None to people with the permission and tokens that may configure."""
+def show_to(request: HttpRequest) -> Show:
+    """How events are shown to whoever asks: masked, or whole and noted for the audit log."""
+    if not may_see(request):
+        return _masked_event
+
+    def whole(event: StoredEvent) -> StoredEvent:
+        if event.data is not None and _fields.marked(event.event_type):
+            seen.note(request, event.event_type, event.event_id)
+        return event
+
+    return whole
+
+
+def may_see(request: HttpRequest) -> bool:
+    """Whether whoever asks may see personal data: people with the permission, tokens that may configure."""
     token = getattr(request, "auth", None)
-    may_see = allows(token, Scope.CONFIGURE) if isinstance(token, ApiToken) else request.user.has_perm(SEE)
-    return None if may_see else _masked_event
+    return allows(token, Scope.CONFIGURE) if isinstance(token, ApiToken) else request.user.has_perm(SEE)
+
+
+def is_hidden(request: HttpRequest, event_type: str | None) -> bool:
+    """Whether whoever asks may not see everything in messages of this type."""
+    return bool(event_type) and _fields.marked(event_type or "") and not may_see(request)
+
+
+def require(request: HttpRequest, event_type: str | None) -> None:
+    """Raises PermissionDenied where personal data would be shown whole to who may not see it."""
+    if is_hidden(request, event_type):
+        raise PermissionDenied(
+            f"{event_type} holds personal data. To see and change it you need the role “editor”, or the permission "
+            "“Can see personal data of events”."
+        )
+
+
+def body_shown_to(request: HttpRequest, event_type: str | None, body: bytes, name: str) -> bytes:
+    """The raw body of a message of this type as whoever asks may see it; `name` is what the audit log calls it."""
+    if not event_type or not _fields.marked(event_type):
+        return body
+    if may_see(request):
+        seen.note(request, event_type, name)
+        return body
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return WITHHELD
+    if not isinstance(value, dict) or "data" not in value:
+        return WITHHELD  # of another layout: where its fields are is not known
+    return msgspec.json.encode(value | {"data": _fields.shown(event_type, value["data"])})
 
 
 def _masked_event(event: StoredEvent) -> StoredEvent:

@@ -86,9 +86,14 @@ API = {
     "GET /api/review/findings/{pk}": Scope.READ,
     "POST /api/review/findings/{pk}/decision": Scope.OPERATE,
     "GET /api/review/scores": Scope.READ,
+    "GET /api/audit": Scope.CONFIGURE,
+    "GET /api/audit.csv": Scope.CONFIGURE,
+    "GET /api/audit.jsonl": Scope.CONFIGURE,
     "POST /api/sources": Scope.CONFIGURE,
     "PATCH /api/sources/{name}": Scope.CONFIGURE,
     "DELETE /api/sources/{name}": Scope.CONFIGURE,
     "POST /api/source-drafts/test": Scope.CONFIGURE,
     "POST /api/source-drafts/preview": Scope.CONFIGURE,
 }
+# Of people, these are for administrators alone.
+FOR_ADMINISTRATORS = {"GET /api/audit", "GET /api/audit.csv", "GET /api/audit.jsonl"}

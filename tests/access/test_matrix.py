@@ -24,6 +24,7 @@ from eventhub.schemas.registry import answers
 from monitoring.live import latest
 from monitoring.live.routing import websocket_urlpatterns
 from tests.access.api_table import API
+from tests.access.api_table import FOR_ADMINISTRATORS as OPERATIONS_FOR_ADMINISTRATORS
 from tests.access.people import browser, person, script
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +33,7 @@ METHODS = ("GET", "POST", "DELETE")
 SAMPLES = {"int": "987654", "slug": "nothing", "str": "nothing", "path": "nothing", "anytext": "nothing"}
 WEBSOCKETS = {"ws/live/": Role.VIEWER}
 # What a role may change in the admin; the models of these apps are for administrators, all others for editors.
-FOR_ADMINISTRATORS = {"auth", "access"}
+FOR_ADMINISTRATORS = {"auth", "access", "axes"}
 
 
 @pytest.fixture(autouse=True)
@@ -188,6 +189,8 @@ def test_api_by_session(role: Role | None, settings: Any) -> None:
     wrong = []
     for line, method, address in OPERATIONS:
         needed = OF_SCOPE.get(API[line], Role.EDITOR)
+        if line in OPERATIONS_FOR_ADMINISTRATORS:
+            needed = Role.ADMINISTRATOR
         allowed = role is not None and RANKS[role] >= RANKS[needed]
         answer = call(client, method, address)
         if is_refused(answer) == allowed or answer.status_code == 401 or answer.status_code >= 500:

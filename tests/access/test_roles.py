@@ -101,7 +101,7 @@ def make_letter(source_name: str, event_type: str = "") -> DeadLetter:
 
 
 def source(name: str) -> Source:
-    return Source.objects.create(name=name, kind=Kind.REDIS, config={"url": "redis://x", "stream": name})
+    return Source.objects.create(name=name, kind=Kind.REDIS, config={"streams": [name]})
 
 
 def test_an_operator_of_one_source_pauses_that_one_and_sees_no_button_for_others():

@@ -113,8 +113,13 @@ class Command(BaseCommand):
         self._refused(refused)
 
     def _export(self, options: dict[str, Any]) -> None:
-        lines = exporting.csv_lines if options["format"] == "csv" else exporting.json_lines
-        for line in lines(_filter(options, options["status"])):
+        wanted = _filter(options, options["status"])
+        as_csv = options["format"] == "csv"
+        for line in (
+            exporting.csv_lines(wanted)
+            if as_csv
+            else exporting.json_lines(wanted, lambda letter: bytes(letter.body))
+        ):
             self.stdout.write(line, ending="")
 
     def _drop_old(self, options: dict[str, Any]) -> None:

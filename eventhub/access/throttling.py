@@ -1,0 +1,57 @@
+"""Who asks too often waits: passwords (django-axes counts the failures), and requests to the API (counted in Redis)."""
+
+import logging
+import math
+import time
+from typing import Any
+
+from axes.helpers import get_cool_off
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+log = logging.getLogger(__name__)
+
+WINDOW_S = 60
+
+
+class TooMany(Exception):
+    """More requests than are answered in a minute. The text says when to come again."""
+
+    def __init__(self, limit: int, wait_s: int) -> None:
+        super().__init__(
+            f"More than {limit:,} requests in a minute. Ask again in {wait_s} s, or more rarely, or for more at once "
+            "(API_RATE_LIMIT is the limit)."
+        )
+        self.wait_s = wait_s
+
+
+def count_request(who: str) -> None:
+    """Count a request of a token or a person. Raises TooMany. Without Redis nobody is held up."""
+    limit = settings.API_RATE_LIMIT
+    if not limit:
+        return
+    now = time.time()
+    window = int(now // WINDOW_S)
+    key = f"rate:{who}:{window}"
+    try:
+        cache.add(key, 0, WINDOW_S * 2)
+        count = cache.incr(key)
+    except ValueError:  # it was forgotten between the two
+        return
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, the API goes on
+        log.warning("Requests are not counted, because Redis is away: %s", error)
+        return
+    if count > limit:
+        raise TooMany(limit, max(1, math.ceil((window + 1) * WINDOW_S - now)))
+
+
+def locked_out(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
+    """The page for who has guessed too often: how long to wait, in words. Status 429."""
+    cool_off = get_cool_off(request)
+    minutes = math.ceil(cool_off.total_seconds() / 60) if cool_off else 0
+    page = render(request, "registration/locked_out.html", {"minutes": minutes}, status=429)
+    if cool_off:
+        page["Retry-After"] = str(int(cool_off.total_seconds()))
+    return page
