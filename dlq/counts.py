@@ -1,7 +1,7 @@
 """How many letters there are, without counting them: sums over the changes that every writer appends."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from django.db import connection, transaction
@@ -67,12 +67,13 @@ def add(changes: Mapping[int, Change]) -> None:
 
 def open_letters() -> OpenLetters:
     """What is open now. One statement over a few rows for each group and hour."""
+    today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH totals AS (
                 SELECT group_id, sum(open_change) AS open,
-                       sum(failures) FILTER (WHERE hour >= date_trunc('day', now(), 'UTC')) AS today
+                       sum(failures) FILTER (WHERE hour >= %s) AS today
                 FROM dlq_groupcount GROUP BY group_id
             )
             SELECT coalesce(sum(open), 0)::bigint, count(*) FILTER (WHERE open > 0),
@@ -80,7 +81,8 @@ def open_letters() -> OpenLetters:
                    (SELECT title FROM dlq_deadlettergroup
                     WHERE id = (SELECT group_id FROM totals WHERE open > 0 ORDER BY open DESC, group_id LIMIT 1))
             FROM totals
-            """
+            """,
+            [today],
         )
         row = cursor.fetchone()
     assert row is not None

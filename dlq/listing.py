@@ -166,15 +166,16 @@ def groups(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
+            WITH totals AS MATERIALIZED (  -- or it is summed up for every group that fits
+                SELECT group_id, sum(letters_change)::bigint AS letters, sum(open_change)::bigint AS open,
+                       max(last_failed_at) AS last_failed_at, sum(failures)::bigint AS failures
+                FROM dlq_groupcount GROUP BY group_id
+            )
             SELECT g.id, g.title, g.reason, source.name, g.event_type, g.failed_in, g.error_class,
                    g.first_seen_at, totals.last_failed_at, totals.letters, totals.open, totals.failures,
                    person.username, g.snoozed_until, g.snoozed_until_failures, g.snoozed_by, g.fixed_at, g.fixed_in,
                    g.fixed_by, g.regressed_at
-            FROM (
-                SELECT group_id, sum(letters_change)::bigint AS letters, sum(open_change)::bigint AS open,
-                       max(last_failed_at) AS last_failed_at, sum(failures)::bigint AS failures
-                FROM dlq_groupcount GROUP BY group_id
-            ) totals
+            FROM totals
             JOIN dlq_deadlettergroup g ON g.id = totals.group_id
             JOIN brokers_source source ON source.id = g.source_id
             LEFT JOIN auth_user person ON person.id = g.assignee_id
