@@ -146,7 +146,7 @@ def outgoing(letter: DeadLetter | Sendable, attempt: int, route: Route) -> Outgo
     """
     came = letter.raw_headers or letter.headers.items()
     told = of_retry(letter.pk, attempt, letter.failed_in)
-    kept = [(name, value) for name, value in without_death(came) if name.lower() not in told]
+    kept = [header for header in without_death(came) if header[0].lower() not in told]
     properties: Mapping[str, str] = letter.properties
     if route.is_elsewhere:
         own = {name: value for name, value in properties.items() if name not in AMQP_PLACE}

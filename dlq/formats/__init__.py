@@ -49,7 +49,7 @@ def read_death(message: Message) -> Death:
 
 def without_death(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """`headers` without those that tell of a failure: what a message carries when it is sent again."""
-    return [(name, value) for name, value in headers if not _tells_of_death(name)]
+    return [header for header in headers if not _tells_of_death(header[0])]
 
 
 @lru_cache(maxsize=4096)

@@ -35,6 +35,8 @@ class Posted(msgspec.Struct, frozen=True):
     destination: str
 
 
+# The columns of a job that `name` writes.
+NAMED = ("in_flight", "confirmed")
 LOCK_LETTERS = """
     SELECT letter.id, letter.group_id, letter.status FROM dlq_deadletter letter WHERE letter.id = ANY(%s::bigint[])
     ORDER BY letter.id FOR NO KEY UPDATE
@@ -60,6 +62,16 @@ def waiting(
             [job.pk, after_id, array(job.in_flight), list(without_keys), list(without_keys), limit],
         )
         return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def name(job: RetryJob, in_flight: Sequence[int], confirmed: Sequence[int]) -> None:
+    """Say on the job's row, which is locked, which retries are in flight from now on, and which are out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE dlq_retryjob SET in_flight = %s::bigint[], confirmed = %s::bigint[] WHERE id = %s",
+            [array(in_flight), array(confirmed), job.pk],
+        )
+    job.in_flight, job.confirmed = list(in_flight), list(confirmed)
 
 
 def still_claimed(retry_ids: Iterable[int]) -> set[int]:

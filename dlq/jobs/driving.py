@@ -284,17 +284,17 @@ class Driver:
         repaired while they waited.
         """
         with transaction.atomic():
-            job = lease.lock(self.job)
+            job = lease.lock(self.job, without=batches.NAMED)
             is_stopped = job.is_over or job.state == JobState.PAUSED
             begun = (
                 set() if is_stopped else batches.still_claimed(parcel.retry_id for parcel in packed.parcels)
             )
-            now_so: dict[str, Any] = {"confirmed": self._marks.retry_ids}
+            batches.name(job, self.job.in_flight if is_stopped else sorted(begun), self._marks.retry_ids)
             if not is_stopped:
-                now_so |= {"in_flight": sorted(begun), "state": state, "reason": "", **changes}
-                if job.started_at is None:
-                    now_so["started_at"] = timezone.now()
-            _set(job, now_so)
+                _set(
+                    job,
+                    {"state": state, "reason": "", "started_at": job.started_at or timezone.now(), **changes},
+                )
             if again := [pk for pk in resend if pk in begun]:
                 _audit_resend(job, again)
         self.job = job

@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 
@@ -51,10 +52,11 @@ def take(job_id: int | None = None) -> RetryJob | None:
     return job
 
 
-def lock(job: RetryJob) -> RetryJob:
-    """The job's row, locked and as it is now; call it in a transaction. Raises LeaseLost."""
+def lock(job: RetryJob, *, without: Sequence[str] = ()) -> RetryJob:
+    """The job's row, locked and as it is now, `without` these columns; call it in a transaction. Raises LeaseLost."""
+    locked = RetryJob.objects.select_for_update().defer(*without)
     try:
-        return RetryJob.objects.select_for_update().get(pk=job.pk, lease_token=job.lease_token)
+        return locked.get(pk=job.pk, lease_token=job.lease_token)
     except RetryJob.DoesNotExist:
         raise LeaseLost(f"Another worker drives retry job {job.pk} now.") from None
 

@@ -30,8 +30,14 @@ class Retry(models.Model):
     latter is set when it was published, or when a crash left open whether it was.
     """
 
-    job = models.ForeignKey(RetryJob, on_delete=models.PROTECT, related_name="retries", db_index=False)
-    letter = models.ForeignKey(DeadLetter, on_delete=models.CASCADE, related_name="retries")
+    # Jobs are never deleted, and who drops letters (`dlq.retention`) drops their retries: a constraint would look up
+    # and lock both for every retry, and say nothing new.
+    job = models.ForeignKey(
+        RetryJob, on_delete=models.PROTECT, related_name="retries", db_index=False, db_constraint=False
+    )
+    letter = models.ForeignKey(
+        DeadLetter, on_delete=models.CASCADE, related_name="retries", db_constraint=False
+    )
     attempt = models.IntegerField(help_text="The attempt number the message carries.")
     state = models.CharField(max_length=14, choices=RetryState, default=RetryState.CLAIMED)
     pace_key = models.TextField(
