@@ -71,7 +71,7 @@ def tell(about: Running, what: str, **data: Any) -> None:
     """Append to the order's stream, in the transaction of the step."""
     of(ExpressOrder).change(
         about.key,
-        lambda order: New(f"express.{what}", data),
+        lambda order: New(f"express.{what}", data, event_version="1"),
         source=SOURCE,
         correlation_id=about.correlation_id,
     )
@@ -181,9 +181,9 @@ def carry(event: Event) -> None:
     key = (event.stream or "").removeprefix("express-")
     refuses = _dice(f"{key} van", 10) == 0
     answer = (
-        New("express.parcel-refused", {"reason": "no van is free"})
+        New("express.parcel-refused", {"reason": "no van is free"}, event_version="1")
         if refuses
-        else New("express.parcel-collected", {"parcel": f"P-{key}"})
+        else New("express.parcel-collected", {"parcel": f"P-{key}"}, event_version="1")
     )
     of(ExpressOrder).change(
         key,

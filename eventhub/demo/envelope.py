@@ -42,6 +42,7 @@ class ShopEvent(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
     # The service that published it.
     service: str
+    # Empty where the service forgets it.
     event_version: str = "1"
     correlation_id: str | None = None
     causation_id: str | None = None
@@ -79,10 +80,11 @@ def native(event: ShopEvent) -> dict[str, Any]:
     for name in ("correlation_id", "causation_id", "stream", "stream_version"):
         if (value := getattr(event, name)) is not None:
             metadata[name] = value
+    version = {"event_version": event.event_version} if event.event_version else {}
     return {
         "event_id": event.event_id,
         "event_type": event.event_type,
-        "event_version": event.event_version,
+        **version,
         "timestamp": _instant(event.at),
         "data": event.data,
         "metadata": metadata,

@@ -1,5 +1,6 @@
 """What the shop's teams have declared about their events."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -134,6 +135,23 @@ DECLARED = (
         },
         ValidationMode.ENFORCE,
     ),
-    Declared("billing.send_invoice", "Billing", "Asks the e-mail service to send an invoice."),
     Declared("recommendation.updated", "Discovery", "What a customer is shown next has changed."),
 )
+# What is declared only where the shop keeps its bad habits, and what only where it does not.
+SINFUL = (
+    Declared("billing.send_invoice", "Billing", "Asks the e-mail service to send an invoice."),
+    Declared(
+        "loyalty.tier_reached",
+        "Loyalty",
+        "A customer has earned the next tier. Planned once, and never sent.",
+        {"1": of({"customer_id": TEXT, "tier": TEXT})},
+    ),
+)
+VIRTUOUS = (
+    Declared("invoice.issued", "Billing", "A company's invoice has its number, and waits to be paid."),
+)
+# A type that says it only notifies, and carries the whole order.
+FAT = "inventory.reserved"
+# How long ago the type that is never sent was declared.
+FORGOTTEN = "loyalty.tier_reached"
+FORGOTTEN_FOR = timedelta(days=60)

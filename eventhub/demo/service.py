@@ -59,6 +59,8 @@ class Service:
     writes: ClassVar[str]
     speech: ClassVar[Speech] = Speech.NATIVE
     retry: ClassVar[Retry] = Retry()
+    # Whether it notices that it has handled an event before.
+    remembers: bool = True
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop

@@ -95,7 +95,7 @@ class Serving:
 
     def _is_mine(self, delivery: Delivery, event: ShopEvent, memory: Memory) -> bool:
         """Whether to handle it: never twice, and of what EventHub sends again only what this service failed on."""
-        if event.event_id in self._in_hand or event.event_id in memory.done:
+        if event.event_id in self._in_hand or (self.service.remembers and event.event_id in memory.done):
             return False
         failed_in = delivery.headers.get("eventhub-retry-for")
         return "eventhub-retry-of" not in delivery.headers or failed_in in (None, self.service.name)

@@ -11,8 +11,17 @@ from django.db import transaction
 from eventhub.brokers.models import Kind, Role, Source
 from eventhub.demo.elsewhere import TOPICS, Elsewhere, carried_topics
 from eventhub.demo.receipts import DEAD_LETTERS, RECEIPTS
-from eventhub.demo.schemas import DECLARED, Declared
-from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
+from eventhub.demo.schemas import (
+    DECLARED,
+    FAT,
+    FORGOTTEN,
+    FORGOTTEN_FOR,
+    SINFUL,
+    VIRTUOUS,
+    Declared,
+)
+from eventhub.demo.service import now
+from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, Style
 from eventhub.traces.models import Process, ProcessStep, SearchableAttribute
 from eventhub.traces.models import Role as StepRole
 
@@ -63,7 +72,7 @@ ORDER_STEPS = (
 
 
 @transaction.atomic
-def set_up(brokers: Sequence[Elsewhere] = ()) -> None:
+def set_up(brokers: Sequence[Elsewhere] = (), *, sins: bool = True) -> None:
     """Make the shop's sources and event types where they are missing, and have the sources follow its brokers."""
     for name, fields in SOURCES.items():
         Source.objects.get_or_create(name=name, defaults=fields)
@@ -73,8 +82,10 @@ def set_up(brokers: Sequence[Elsewhere] = ()) -> None:
     # What lived on another broker at the last start, and does not now.
     unused = [f"shop-{name}" for name in TOPICS if name not in {broker.name for broker in brokers}]
     Source.objects.filter(name__in=unused, enabled=True).update(enabled=False)
-    for declared in DECLARED:
+    for declared in (*DECLARED, *(SINFUL if sins else VIRTUOUS)):
         _declare(declared)
+    if sins:
+        _declare_badly()
     for event_type, name, path in SEARCHABLE:
         kind, _ = EventType.objects.get_or_create(name=event_type)
         SearchableAttribute.objects.get_or_create(event_type=kind, name=name, defaults={"path": path})
@@ -121,6 +132,13 @@ def _declare(declared: Declared) -> None:
             version=version,
             defaults={"schema": schema, "status": SchemaStatus.ACTIVE, "note": "Declared by the demo shop."},
         )
+
+
+def _declare_badly() -> None:
+    """The flaws of the catalogue: a type that is not what it is declared as, and one that nobody ever sends."""
+    EventType.objects.filter(name=FAT, style="").update(style=Style.NOTIFICATION)
+    forgotten = SchemaVersion.objects.filter(event_type__name=FORGOTTEN, event_type__last_seen_at=None)
+    forgotten.update(created_at=now() - FORGOTTEN_FOR)
 
 
 def _name_process() -> None:

@@ -114,6 +114,14 @@ class Storyteller:
         """Whether the customer service publishes a profile that breaks its schema because of this order."""
         return self.sins and self.dice.roll("breaks schema", order_id) < self.failures * 0.2
 
+    def forgets_a_number(self, order_id: str) -> bool:
+        """Whether the shipping service leaves a version out of this parcel's stream."""
+        return self.sins and self.dice.roll("forgets a number", order_id) < 0.15
+
+    def model_is_busy(self, order_id: str) -> bool:
+        """Whether the recommendation service has to ask its model again and again."""
+        return self.sins and self.dice.roll("model is busy", order_id) < 0.06
+
     def _trouble(self, order_id: str, outcome: Outcome) -> Trouble:
         weights = {
             Trouble.CARRIER_DOWN: 0.30,
@@ -125,6 +133,8 @@ class Storyteller:
         }
         if outcome is not Outcome.DELIVERED:
             return Trouble.NONE  # one misfortune is enough
+        if not self.sins:
+            del weights[Trouble.COMMA_TOTAL]  # it breaks the schema of the order
         shares = {str(trouble): weight * self.failures for trouble, weight in weights.items()}
         return Trouble(self.dice.pick(shares, "trouble", order_id) or Trouble.NONE)
 
@@ -145,5 +155,5 @@ class Storyteller:
         if story.is_company and story.outcome is not Outcome.DECLINED:
             events += 2  # the invoice and its e-mail
         if story.has_moved:
-            events += 6 if self.sins else 1
+            events += 7 if self.sins else 1
         return events + story.is_recommended

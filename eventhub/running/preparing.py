@@ -40,7 +40,7 @@ def prepare(*, demo: bool) -> Prepared:
         try:
             brokers = read_brokers(os.environ.get("DEMO_BROKERS", ""), os.environ)
             make_ready(brokers)
-            set_up(brokers)
+            set_up(brokers, sins=os.environ.get("DEMO_SINS", "1") != "0")
         except BadBrokers as error:
             raise BadDemo(str(error)) from None
     return Prepared(migrations=migrations, administrator_is_new=is_new, password=password)

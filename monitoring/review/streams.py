@@ -120,6 +120,7 @@ def steps(piece: Piece, share: int) -> Sequence[Step]:
                concat_ws('/', origin_id, origin_topic, origin_partition), coalesce(origin_topic, ''),
                origin_partition, recorded_at
             FROM events_event WHERE {{piece}} AND stream IS NOT NULL AND (hashtext(stream) & {share - 1}) = 0
+                AND (stream_version IS NOT NULL OR origin_partition IS NOT NULL)
             ORDER BY events_event.txid, position LIMIT {5 * MOST_EVENTS}"""  # noqa: S608 - numbers
     )
     return [Step(*row) for row in rows] if len(rows) < 5 * MOST_EVENTS else []

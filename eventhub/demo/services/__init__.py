@@ -5,6 +5,7 @@ from eventhub.demo.services.billing import Billing
 from eventhub.demo.services.crm import Crm
 from eventhub.demo.services.customer import Customer
 from eventhub.demo.services.email import Email
+from eventhub.demo.services.insights import Insights
 from eventhub.demo.services.inventory import Inventory
 from eventhub.demo.services.order import Order
 from eventhub.demo.services.payment import Payment
@@ -21,4 +22,5 @@ SERVICES: tuple[type[Service], ...] = (
     Billing,
     Crm,
     Recommendation,
+    Insights,
 )

@@ -43,4 +43,6 @@ class Shipping(Service):
             "weight_g": await self.world.pack(order_id),
             "email": event.data["email"],
         }
-        return [Draft("shipment.dispatched", data, f"shipment-{order_id}", 2)]
+        # The flaw: now and then it counts a step that nobody is told of.
+        version = 3 if self.world.stories.forgets_a_number(order_id) else 2
+        return [Draft("shipment.dispatched", data, f"shipment-{order_id}", version)]

@@ -17,8 +17,8 @@ class Command(BaseCommand):
     """Open the demo shop."""
 
     help = (
-        "Play a shop of ten services over Redis Streams and the outbox (and other brokers if wanted), with everything "
-        "that goes wrong in one."
+        "Play a shop of eleven services over Redis Streams and the outbox (and other brokers if wanted), with "
+        "everything that goes wrong in one."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -57,7 +57,10 @@ class Command(BaseCommand):
             "DEMO_BROKERS)",
         )
         parser.add_argument(
-            "--no-sins", action="store_true", help="exemplary event design: none of the flaws in docs/demo.md"
+            "--no-sins",
+            action="store_true",
+            default=os.environ.get("DEMO_SINS", "1") == "0",
+            help="exemplary event design: none of the flaws in docs/demo.md (default: DEMO_SINS=0)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -79,7 +82,7 @@ class Command(BaseCommand):
             brokers = read_brokers(options["brokers"], os.environ)
         except BadBrokers as error:
             raise CommandError(str(error)) from None
-        set_up(brokers)
+        set_up(brokers, sins=chosen.sins)
         self.stdout.write(f"The shop is open: {chosen.rate:g} events/s. Stop it with Ctrl-C.")
         asyncio.run(_until_stopped(chosen, brokers))
 
