@@ -17,6 +17,8 @@ from benchmarks import (
     projections,
     retry_kafka,
     retry_rabbitmq,
+    review_hour,
+    review_ingest,
     schema_validation,
     streams,
     trace_search,
@@ -46,6 +48,8 @@ BENCHMARKS = {
     "live-latency": live.run_latency,
     "live-fanout": live.run_fanout,
     "metrics-growth": metrics_growth.run,
+    "review-hour": review_hour.run,
+    "review-ingest": review_ingest.run,
 }
 
 # Results that another benchmark's run brings along.
