@@ -113,21 +113,22 @@ def next_piece(after: tuple[int, int], settle_s: float, most: int = PIECE) -> Pi
     Only what is settled and was recorded `settle_s` ago is taken, so that an event and its cause, or the version
     before it, which took another way into the hub, are both there when they are looked at.
     """
-    # events_event_log (txid, position): forwards over a full piece, or else backwards to the first that is old enough.
+    # events_event_log (txid, position): forwards over a full piece, without touching the table but for its last row; or
+    # else backwards to the first that is old enough.
     new = "(txid, position) > (%s::text::xid8, %s) AND txid < pg_snapshot_xmin(pg_current_snapshot())"
     old = "recorded_at <= now() - make_interval(secs => %s)"
     values: list[Any] = [str(after[0]), after[1]]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT txid::text::bigint, position, recorded_at, {old} FROM (
-                    SELECT txid, position, recorded_at FROM events_event WHERE {new}
-                    ORDER BY events_event.txid, position OFFSET %s LIMIT 1) AS last""",  # noqa: S608 - constants
+            f"""SELECT txid::text::bigint, position, recorded_at FROM events_event WHERE {old} AND (txid, position) = (
+                    SELECT txid, position FROM events_event WHERE {new}
+                    ORDER BY events_event.txid, position OFFSET %s LIMIT 1)""",  # noqa: S608 - constants
             [settle_s, *values, most - 1],
         )
         row = cursor.fetchone()
-        if row is None or not row[3]:
+        if row is None:
             cursor.execute(
-                f"""SELECT txid::text::bigint, position, recorded_at, true FROM events_event WHERE {new} AND {old}
+                f"""SELECT txid::text::bigint, position, recorded_at FROM events_event WHERE {new} AND {old}
                     ORDER BY events_event.txid DESC, position DESC LIMIT 1""",  # noqa: S608 - constants
                 [*values, settle_s],
             )

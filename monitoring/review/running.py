@@ -3,9 +3,9 @@
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from monitoring.review import exempting, facts, scoring, settling
 from monitoring.review.facts import Counted, Facts
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 # How long one run reads before it lets others have the worker; the rest is read by the next.
 RUN_S = 20.0
 SETTLE_S = 20.0
+# Judging looks at a whole day; it need not do so for every few seconds of it.
+JUDGE_EVERY_S = 30.0
 EVENTS = "events"
 
 
@@ -27,16 +29,17 @@ def run(
     settle_s: float = SETTLE_S,
     rules: Sequence[Rule] = RULES,
     now: datetime | None = None,
+    judge_every_s: float = 0.0,
 ) -> int:
     """Read what came since the last run, for a while, and judge; how many events were read.
 
-    Does nothing while another worker is at it.
+    Does nothing while another worker is at it, and judges no more often than wanted.
     """
     until = time.monotonic() + run_s
     read = 0
     while (n := _read(settle_s, rules)) and time.monotonic() < until:
         read += n
-    if n is not None:
+    if n is not None and (now or judge_every_s <= 0 or _is_due(judge_every_s)):
         judge(rules, now)
     return read + (n or 0)
 
@@ -51,6 +54,10 @@ def _read(settle_s: float, rules: Sequence[Rule]) -> int | None:
     piece = next_piece((progress.txid, progress.position), settle_s)
     if piece is None:
         return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off"
+        )  # a piece is a small part of the log, and lies in an index
     facts.add([*_traffic(piece), *_collected(piece, rules)], piece.until)
     progress.txid, progress.position = piece.end
     progress.read_until = piece.until
@@ -73,6 +80,11 @@ def _collected(piece: Piece, rules: Sequence[Rule]) -> list[Counted]:
         except Exception:
             log.exception("The rule %s could not read a piece of the log", rule.key)
     return found
+
+
+def _is_due(every_s: float) -> bool:
+    judged_at = ReviewProgress.objects.values_list("judged_at", flat=True).get(pk=1)
+    return judged_at is None or datetime.now(UTC) - judged_at >= timedelta(seconds=every_s)
 
 
 @transaction.atomic

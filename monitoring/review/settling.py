@@ -12,6 +12,7 @@ from monitoring.review.rule import Rule, Verdict
 from monitoring.review.states import Step
 
 LONGEST = 400
+_TOLD = ("severity", "title", "detail", "advice", "n", "of", "evidence", "first_at", "last_at")
 # The most findings that one rule keeps open: a flaw of everything is told by its first hundred.
 MOST_A_RULE = 100
 
@@ -21,11 +22,14 @@ def settle(rule: Rule, verdicts: Iterable[Verdict], now: datetime) -> list[Findi
     found = {(one.service[:LONGEST], one.subject[:LONGEST]): one for one in verdicts}
     worst = sorted(found, key=lambda key: -found[key].n)[:MOST_A_RULE]
     known = {(one.service, one.subject): one for one in Finding.objects.filter(rule=rule.key)}
-    touched = []
+    touched, quiet = [], []
     for key in sorted({*worst, *known}):
-        finding = _settled(rule, key, known.get(key), found.get(key), now)
+        finding, is_step = _settled(rule, key, known.get(key), found.get(key), now)
         if finding is not None:
             touched.append(finding)
+            if not is_step:
+                quiet.append(finding)
+    Finding.objects.bulk_update(quiet, _TOLD)
     FindingDay.objects.bulk_create(
         [FindingDay(finding=one, day=now.date(), n=one.n) for one in touched],
         update_conflicts=True,
@@ -37,27 +41,28 @@ def settle(rule: Rule, verdicts: Iterable[Verdict], now: datetime) -> list[Findi
 
 def _settled(
     rule: Rule, key: tuple[str, str], finding: Finding | None, verdict: Verdict | None, now: datetime
-) -> Finding | None:
+) -> tuple[Finding | None, bool]:
+    """The finding, and whether its state changed; then it is saved, with a line of its history."""
     before = State(finding.state) if finding else None
     after, step = states.advance(
         before, finding.expires_at if finding else None, is_found=verdict is not None, now=now
     )
     if after is None or (verdict is None and step is Step.NONE):
-        return None
+        return None, False
     finding = finding or Finding(rule=rule.key, service=key[0], subject=key[1], first_at=now, last_at=now)
     finding.state = after
     if verdict is not None:
         _tell(finding, rule, verdict)
     else:
         finding.n = 0
-    if step is not Step.NONE:
-        finding.state_since = now
-        finding.times_returned += step is Step.RETURNED
-        finding.reason, finding.decided_by, finding.expires_at = "", "", None
+    if step is Step.NONE:
+        return finding, False
+    finding.state_since = now
+    finding.times_returned += step is Step.RETURNED
+    finding.reason, finding.decided_by, finding.expires_at = "", "", None
     finding.save()
-    if step is not Step.NONE:
-        Change.objects.create(finding=finding, what=step.value)
-    return finding
+    Change.objects.create(finding=finding, what=step.value)
+    return finding, True
 
 
 def _tell(finding: Finding, rule: Rule, verdict: Verdict) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from monitoring.review.models import ReviewProgress, StreamState
-from monitoring.review.piece import Piece
+from monitoring.review.models import ReviewProgress
+from monitoring.review.piece import Piece, select
 
 # The most events of a piece that are followed, and the most streams that are remembered.
-MOST_EVENTS = 10_000
-MOST_STREAMS = 20_000
+MOST_EVENTS = 2_000
+MOST_STREAMS = 10_000
 # What has not come so long after the version behind it was recorded is a gap.
 GAP_AFTER = timedelta(seconds=30)
 # More versions that are missing at once are told as one.
@@ -138,48 +138,52 @@ def followed(piece: Piece) -> Seen:
     if not found and share > 1:
         _forget("true")
         return Seen()
-    touched = {step.stream for step in found}
-    waiting = StreamState.objects.exclude(missing={}) | StreamState.objects.filter(stream__in=touched)
-    streams = {one.stream: _read(one) for one in waiting}
+    rows = select(
+        """SELECT stream, highest, missing::text, places::text, seen_at FROM review_streamstate
+           WHERE stream = ANY(%s) OR missing <> '{}'::jsonb""",
+        list({step.stream for step in found}),
+    )
+    streams = {row[0]: _read(*row[1:]) for row in rows}
     before = {name: msgspec.json.encode(stream) for name, stream in streams.items()}
     seen = follow(streams, found, max(piece.until, datetime.now(UTC)))
     _keep({name: one for name, one in streams.items() if before.get(name) != msgspec.json.encode(one)})
     return seen
 
 
-def _read(row: StreamState) -> Stream:
-    missing = {int(version): msgspec.convert(one, Missing) for version, one in row.missing.items()}
-    return Stream(row.highest, row.seen_at, missing, dict(row.places))
+def _read(highest: int, missing: str, places: str, seen_at: datetime) -> Stream:
+    versions = msgspec.json.decode(missing, type=dict[str, Missing])
+    partitions = msgspec.json.decode(places, type=dict[str, list[int]])
+    return Stream(highest, seen_at, {int(version): one for version, one in versions.items()}, partitions)
 
 
 def _keep(streams: dict[str, Stream]) -> None:
-    StreamState.objects.bulk_create(
-        [
-            StreamState(
-                stream=name,
-                highest=one.highest,
-                missing={str(version): _plain(missing) for version, missing in one.missing.items()},
-                places=one.partitions,
-                seen_at=one.seen_at,
-            )
-            for name, one in sorted(streams.items())
-        ],
-        update_conflicts=True,
-        unique_fields=["stream"],
-        update_fields=["highest", "missing", "places", "seen_at"],
-        batch_size=2_000,
-    )
+    rows = [
+        (
+            name,
+            one.highest,
+            msgspec.json.encode({str(version): missing for version, missing in one.missing.items()}).decode(),
+            msgspec.json.encode(one.partitions).decode(),
+            one.seen_at,
+        )
+        for name, one in sorted(streams.items())
+    ]
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
+    if columns:
+        select(
+            """INSERT INTO review_streamstate (stream, highest, missing, places, seen_at)
+               SELECT stream, highest, missing::jsonb, places::jsonb, seen_at
+               FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+                   AS new (stream, highest, missing, places, seen_at)
+               ON CONFLICT (stream) DO UPDATE SET highest = excluded.highest, missing = excluded.missing,
+                   places = excluded.places, seen_at = excluded.seen_at RETURNING 1""",
+            *columns,
+        )
     with connection.cursor() as cursor:
         cursor.execute(  # the index on seen_at
             """DELETE FROM review_streamstate WHERE seen_at < (
                    SELECT seen_at FROM review_streamstate ORDER BY seen_at DESC OFFSET %s LIMIT 1)""",
             [MOST_STREAMS],
         )
-
-
-def _plain(missing: Missing) -> dict[str, Any]:
-    made: dict[str, Any] = msgspec.to_builtins(missing)
-    return made
 
 
 def _forget(condition: str) -> None:

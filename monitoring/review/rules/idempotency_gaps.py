@@ -27,9 +27,10 @@ class IdempotencyGaps(Rule):
         for one in reports(piece):
             if one.succeeded:
                 done[one.service, one.event_type, one.event_id] += 1
+        for (service, name), n in Counter((service, name) for service, name, _ in done).items():
+            yield Counted(HANDLED, n, service, name)
         looked_up = 0
         for (service, name, event_id), times in done.items():
-            yield Counted(HANDLED, 1, service, name)
             if times < 2:
                 continue
             yield Counted(TWICE, 1, service, name, samples=[event_id])

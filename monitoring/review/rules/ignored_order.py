@@ -16,8 +16,8 @@ HANDLED, CONFUSED = "order.handled", "order.handled_wrong"
 # An event whose time is so far behind what its topic had reached is late.
 LATE_S = 1.0
 # The most events of a piece whose arrival, and whose handling, is compared with their neighbours'.
-MOST_NEIGHBOURS = 10_000
-MOST_HANDLED = 1_000
+MOST_NEIGHBOURS = 4_000
+MOST_HANDLED = 500
 LEAST = 3
 LEAST_LATE = 0.003
 LEAST_SHARE = 0.001

@@ -1,5 +1,6 @@
 """Events that are tried again and again: storms of retries, and poison that fails every time."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -35,12 +36,15 @@ class RetryStorms(Rule):
 
     def collect(self, piece: Piece) -> Iterable[Counted]:
         """Attempts by consumer and type: all, those that failed, those that were one too many."""
-        for one in reports(piece):
-            yield Counted(TRIED, 1, one.service, one.event_type)
-            if not one.succeeded:
-                yield Counted(FAILED, 1, one.service, one.event_type)
-                if one.attempt >= MANY_FROM:
-                    yield Counted(MANY, 1, one.service, one.event_type, samples=[one.event_id])
+        found = reports(piece)
+        tried = Counter((one.service, one.event_type) for one in found)
+        failed = Counter((one.service, one.event_type) for one in found if not one.succeeded)
+        for measure, counted in ((TRIED, tried), (FAILED, failed)):
+            for (service, name), n in counted.items():
+                yield Counted(measure, n, service, name)
+        for one in found:
+            if not one.succeeded and one.attempt >= MANY_FROM:
+                yield Counted(MANY, 1, one.service, one.event_type, samples=[one.event_id])
 
     def judge(self, facts: Facts) -> Iterable[Verdict]:
         """One finding for each type that a consumer hammers at or fails on, and for each poisonous group."""
