@@ -93,6 +93,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "eventhub.telemetry.middleware.traced",
     "django.middleware.security.SecurityMiddleware",
     "eventhub.pages.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",

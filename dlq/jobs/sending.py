@@ -15,6 +15,7 @@ from dlq.routes import NoRoute, Redirects, Route, Sendable, outgoing, route_of
 from eventhub.brokers.adapter import Adapter, BrokerError, Refused, open_adapter
 from eventhub.brokers.models import Source
 from eventhub.events.message import OutgoingMessage
+from eventhub.telemetry.operations import operation
 
 # A batch holds no more bytes of bodies than this, and one letter at least.
 MOST_BYTES = 16 * 1024 * 1024
@@ -175,8 +176,12 @@ class Senders:
         for parcel in parcels:
             by_way.setdefault((parcel.route.source.pk, id(parcel.route.publish)), []).append(parcel)
         sent = Sent([], {}, [], [])
-        for some in by_way.values():
-            sent = _both(sent, self._send_one_way(some))
+        with operation("dlq.retry", items=len(parcels)) as told:
+            for some in by_way.values():
+                sent = _both(sent, self._send_one_way(some))
+            told.set(eventhub_confirmed=len(sent.confirmed), eventhub_refused=len(sent.refused))
+            if sent.refused or sent.unsent:
+                told.fail("NotSent")
         return sent
 
     def _send_one_way(self, some: list[Parcel]) -> Sent:

@@ -16,6 +16,7 @@ from eventhub.handlers.retry import Decision, decide
 from eventhub.handlers.savepoints import Savepoints
 from eventhub.handlers.timeouts import limited
 from eventhub.schemas.upcasting import Upcasters
+from eventhub.telemetry.operations import operation
 
 # The batch's own locks can bring these about; alone, the delivery would have gone through.
 _CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure)
@@ -49,6 +50,22 @@ def attempt(
     `number` is 1 for the first attempt of this run. `alone`: nothing ran before it in this transaction. Raises
     ConnectionLost.
     """
+    with operation(
+        "handlers.attempt",
+        eventhub_handler=subscription.name,
+        eventhub_event_type=event.event_type,
+        eventhub_event_id=event.event_id,
+        eventhub_attempt=number,
+    ) as told:
+        attempted = _attempt(subscription, event, number, savepoints, alone=alone)
+        if attempted.failure is not None:
+            told.fail(attempted.failure.error_class)
+    return attempted
+
+
+def _attempt(
+    subscription: Subscription, event: StoredEvent, number: int, savepoints: Savepoints, *, alone: bool
+) -> Attempted:
     began = perf_counter()
     try:
         savepoints.begin()

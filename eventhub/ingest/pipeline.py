@@ -28,6 +28,7 @@ from eventhub.ingest.counting import Counted, count, recount, tallies
 from eventhub.schemas.personal import PersonalFields
 from eventhub.schemas.seen import SeenTypes
 from eventhub.schemas.validation import Validators
+from eventhub.telemetry.operations import operation
 from eventhub.traces.attributes import Declarations
 from monitoring.rollups import writing
 
@@ -134,6 +135,21 @@ class Pipeline:
 
     def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction. Raises django.db.Error and psycopg.Error; then nothing is stored."""
+        source = self.source
+        with operation(
+            "ingest.write",
+            items=len(batch.messages),
+            eventhub_source=source.name,
+            eventhub_broker=source.kind,
+        ) as told:
+            written = self._write(batch)
+            told.set(
+                eventhub_events_stored=written.outcomes.count(Outcome.STORED),
+                eventhub_letters=written.new_letters,
+            )
+        return written
+
+    def _write(self, batch: Batch) -> Written:
         events = batch.rows.events
         partitions.ensure(batch.counted.days)
         self._searchable.refresh()

@@ -19,6 +19,7 @@ from eventhub.brokers.adapter import BrokerError, Refused
 from eventhub.events.message import OutgoingMessage
 from eventhub.outbox.settling import MAX_ATTEMPTS, Fate, Row, Settled, settle
 from eventhub.outbox.targets import Publisher
+from eventhub.telemetry.operations import operation
 
 log = logging.getLogger(__name__)
 
@@ -142,10 +143,12 @@ class Relay:
         """Send them; why the broker refused which, by index. Raises BrokerError."""
         if self._publisher is None:
             self._publisher = self._connect()
-        try:
-            self._publisher.publish([_message(row) for row in rows])
-        except Refused as refused:
-            return refused.reasons
+        with operation("outbox.relay", items=len(rows)) as told:
+            try:
+                self._publisher.publish([_message(row) for row in rows])
+            except Refused as refused:
+                told.fail("Refused")
+                return refused.reasons
         return {}
 
     def _mark(self, database: "psycopg.Connection[Any]", settled: Settled) -> None:

@@ -7,7 +7,7 @@ the message to be sent is made once; a page only wakes up and sends it.
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
@@ -17,7 +17,8 @@ from monitoring.live.publisher import GROUP
 
 log = logging.getLogger(__name__)
 
-Message = dict[str, Any]
+# An ASGI message of a WebSocket.
+Message: TypeAlias = Any
 
 
 class Page(Protocol):
