@@ -86,6 +86,24 @@ class SchemaVersionInline(admin.TabularInline[SchemaVersion, EventType]):
         return False
 
 
+class OwnerFilter(admin.SimpleListFilter):
+    """By who owns a type; a type of nobody is called so."""
+
+    title = "owner"
+    parameter_name = "owner"
+    NOBODY = "-"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The owners there are."""
+        owners = EventType.objects.order_by("owner").values_list("owner", flat=True).distinct()
+        return [(owner or self.NOBODY, owner or "nobody") for owner in owners]
+
+    def queryset(self, request: HttpRequest, types: QuerySet[EventType]) -> QuerySet[EventType]:
+        """Those of the chosen one."""
+        chosen = self.value()
+        return types if chosen is None else types.filter(owner="" if chosen == self.NOBODY else chosen)
+
+
 class PersonalFieldInline(admin.TabularInline[PersonalField, EventType]):
     """Which fields tell of a person."""
 
@@ -119,7 +137,7 @@ class EventTypeAdmin(admin.ModelAdmin[EventType]):
     """Types: what they mean, who owns them, and how strictly their events are checked."""
 
     list_display = ("name", "owner", "validation", "active_versions", "last_seen_at", "page_link")
-    list_filter = ("validation", "lifecycle", "kind", "owner")
+    list_filter = ("validation", "lifecycle", "kind", OwnerFilter)
     search_fields = ("name", "owner", "description")
     fields = (
         "name",

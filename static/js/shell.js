@@ -5,6 +5,7 @@ import "./sheet.js";
 import "./keyboard.js";
 import "./messages.js";
 import "./livebar.js";
+import "./reach.js";
 
 // Filters that are not set stay out of the address.
 document.addEventListener("htmx:configRequest", (event) => {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
 from tests.services.product import Product, product_folder
@@ -99,6 +100,15 @@ class Visit:
             }"""
         )
         return found
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds: its rule, the first place, and what would mend it."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{one['id']} ({len(one['nodes'])}): {one['nodes'][0]['html'][:160]}: "
+            f"{' '.join(one['nodes'][0]['failureSummary'].split())[:200]}"
+            for one in found
+        ]
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
