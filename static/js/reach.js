@@ -1,5 +1,5 @@
 // What scrolls by itself is reached by the keyboard too: it takes the focus while it has more than it shows.
-const SCROLLS = ".table-wrap, pre, .stream-events, .sheet-body";
+const SCROLLS = ".table-wrap, pre:not([aria-hidden]), .stream-events, .sheet-body";
 
 function reach() {
   for (const part of document.querySelectorAll(SCROLLS)) {
