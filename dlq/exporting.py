@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -19,6 +20,15 @@ COLUMNS = (
     "error_message", "attempts", "returns", "size_bytes", "first_failed_at", "last_failed_at", "recorded_at",
     "closed_at", "closed_by", "closed_note",
 )  # fmt: skip
+
+# What a filter says of groups only.
+OF_GROUPS = ("state", "assignee")
+
+
+def query_of(wanted: Filter) -> str:
+    """The query that asks the API for these letters, for a link to its exports."""
+    named = msgspec.to_builtins(wanted)
+    return urlencode({name: value for name, value in named.items() if name not in OF_GROUPS})
 
 
 def csv_lines(wanted: Filter) -> Iterator[str]:

@@ -13,7 +13,7 @@ from dlq.models import DeadLetter
 from dlq.reading import read_event
 from eventhub.brokers.adapter import BrokerError
 from eventhub.brokers.models import Role
-from eventhub.events.envelope import Undecodable
+from eventhub.events.envelope import Event, Undecodable
 from eventhub.schemas.validation import Validators
 
 # A larger body is edited outside, and published where it belongs.
@@ -121,6 +121,11 @@ def problems(letter: DeadLetter, draft: Draft) -> Problems:
         return Problems(warnings=[said]) if letter.source.role == Role.DEAD_LETTERS else Problems([said])
     except BrokerError as error:
         return Problems(warnings=[str(error)])
+    return against_schema(event)
+
+
+def against_schema(event: Event) -> Problems:
+    """What today's schema of its type says of an event."""
     validators = _validators()
     finding = validators.check(event)
     checked_by = (

@@ -14,7 +14,9 @@ from django.views.decorators.http import require_GET
 
 from dlq import counts, history, listing, stack
 from dlq.body import MAX_JSON_BYTES, Body, look_at
+from dlq.edits.drafting import Problems, against_schema
 from dlq.edits.message import in_force
+from dlq.exporting import query_of
 from dlq.filter import Filter
 from dlq.listing import GroupRow
 from dlq.models import DeadLetter, Edit, EditState, Reason, Retry, Status
@@ -71,6 +73,7 @@ def letters(request: HttpRequest) -> HttpResponse:
         # All letters are looked for as the groups were; of one group, more of its own letters are.
         chosen = filter_of(bar.values, None if is_flat else asked)
         context |= _letters(request, chosen, search=search if is_flat else None)
+        context["export_query"] = query_of(chosen)
     if group:
         context |= _story(group) | regrouped(group.id)
     context["acts_on_open"] = wanted.status in ("", Status.OPEN)
@@ -121,6 +124,7 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
         "will_go": _will_go(found),
         "may_be_read": found.reason != Reason.SERVICE and found.status == Status.OPEN,
         "reads_as": _reads_as(found),
+        "schema_says": _schema_says(request, found),
         "similar": _similar(found),
         "trace_events": _trace(found),
         **edits_of(found, hidden=is_hidden(request, found.event_type)),
@@ -268,6 +272,18 @@ def _reads_as(letter: DeadLetter) -> Event | None:
     ):
         return None
     return event_of(letter)
+
+
+def _schema_says(request: HttpRequest, letter: DeadLetter) -> Problems | None:
+    """What today's schema says of the event in it; None when there is none, or not for this person to see."""
+    if (
+        letter.event_type is None
+        or letter.size_bytes > MAX_JSON_BYTES
+        or is_hidden(request, letter.event_type)
+    ):
+        return None
+    event = event_of(letter)
+    return against_schema(event) if event else None
 
 
 def _others(letter: DeadLetter) -> list[DeadLetter]:

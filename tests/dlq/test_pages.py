@@ -1,3 +1,6 @@
+import html
+import json
+import re
 from typing import Any
 
 import pytest
@@ -9,11 +12,13 @@ from django.test.utils import CaptureQueriesContext
 
 from dlq import closing, counts, intake, listing
 from dlq.body import look_at, pieces
+from dlq.edits import drafting
 from dlq.filter import Filter
 from dlq.models import DeadLetter, DeadLetterGroup, Status
 from eventhub.access.audit import Actor
 from eventhub.access.models import AuditEntry, Role
 from eventhub.brokers.models import Source
+from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
 from tests.access.people import person
 from tests.dlq.letters import broken, service_failure
 
@@ -133,6 +138,46 @@ def test_a_letter_shows_its_body_stack_headers_and_failure(operator: Client, let
         assert words in page
     assert operator.get(f"/dead-letters/{letters[0].pk}/raw/").content == bytes(letters[0].body)
     assert operator.get("/dead-letters/999/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (None, "there is none for it"),
+        ({"type": "object", "required": ["order_id"]}, "It fits the schema of order.paid 1"),
+        (
+            {"type": "object", "properties": {"order_id": {"type": "string"}}},
+            "It breaks the schema of order.paid 1 of today",
+        ),
+    ],
+)
+def test_a_letter_says_what_todays_schema_finds_in_it(
+    operator: Client, letters: list[DeadLetter], schema: dict[str, Any] | None, said: str
+) -> None:
+    if schema is not None:
+        order_paid, _ = EventType.objects.get_or_create(name="order.paid")
+        SchemaVersion.objects.create(
+            event_type=order_paid, version="1", status=SchemaStatus.ACTIVE, schema=schema
+        )
+    drafting._thread.__dict__.clear()
+    page = operator.get(f"/dead-letters/{letters[0].pk}/").content.decode()
+    assert said in page
+    assert ("schema-findings" in page and "$.order_id" in page) == ("breaks" in said)
+    drafting._thread.__dict__.clear()
+
+
+def test_what_is_shown_can_be_exported_whole(operator: Client, letters: list[DeadLetter]) -> None:
+    page = operator.get("/dead-letters/?group=all&q=order+8402").content.decode()
+    link = html.unescape(re.findall(r'href="(/api/dead-letters.csv[^"]*)"', page)[0])
+    lines = b"".join(operator.get(link).streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 2
+    assert lines[1].startswith(f"{letters[2].pk},open,service,")
+
+    group = letters[3].group_id
+    page = operator.get(f"/dead-letters/?group={group}").content.decode()
+    link = html.unescape(re.findall(r'href="(/api/dead-letters.jsonl[^"]*)"', page)[0])
+    rows = [json.loads(line) for line in b"".join(operator.get(link).streaming_content).splitlines()]  # type: ignore[attr-defined]
+    assert [row["id"] for row in rows] == [letters[4].pk, letters[3].pk]
 
 
 def test_a_huge_body_is_shown_in_part(operator: Client, shop: Source) -> None:
