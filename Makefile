@@ -3,7 +3,7 @@
 #   make run                  the whole product: PORT=8000 HOST=127.0.0.1 VAR_DIR=var ADMIN_PASSWORD=… DEMO=0 DEMO_RATE=8
 #                             DEMO_BROKERS=kafka,rabbitmq,sqs (the demo shop on real brokers)
 #   make test                 every test a clean machine can run   (ARGS="-k trace" for pytest)
-#   make bench ONLY=name      one benchmark; without ONLY, all
+#   make bench ONLY=name      one benchmark; without ONLY, all   (ARGS=--check: none worse than the committed ratios)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit fuzz chaos lint format bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
@@ -40,7 +40,7 @@ format: environment-dev ## format the code, and fix what can be fixed
 	$(IN)/ruff check --fix .
 
 bench: environment-dev ## benchmarks; appends to var/bench.jsonl
-	$(IN)/python -m benchmarks $(ONLY)
+	$(IN)/python -m benchmarks $(ONLY) $(ARGS)
 
 vendor: environment ## fetch the browser's assets again (needs npm)
 	$(IN)/python scripts/vendor

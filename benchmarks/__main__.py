@@ -1,4 +1,8 @@
-"""``make bench`` runs all benchmarks, ``make bench ONLY=ingest-redis`` one."""
+"""``make bench`` runs all benchmarks, ``make bench ONLY=ingest-redis`` one.
+
+With ``--write`` it writes the table of what was run to ``docs/performance.md``; with ``--check`` it fails when a ratio
+is worse than the committed one. ``--table`` runs nothing and prints what is on record.
+"""
 
 import subprocess
 import sys
@@ -15,12 +19,14 @@ from benchmarks import (
     metrics_growth,
     outbox_relay,
     projections,
+    record,
     retry_kafka,
     retry_rabbitmq,
     review_hour,
     review_ingest,
     schema_validation,
     streams,
+    table,
     trace_search,
     zipkin,
 )
@@ -60,21 +66,37 @@ BROUGHT_BY = {
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the named benchmarks (all when none is named), each in a process of its own; 1 when one fails."""
-    names = list(dict.fromkeys(BROUGHT_BY.get(name, name) for name in names))
-    unknown = set(names) - BENCHMARKS.keys()
+    flags = {one for one in arguments if one.startswith("--")}
+    names = list(dict.fromkeys(BROUGHT_BY.get(name, name) for name in arguments if name not in flags))
+    unknown = (set(names) - BENCHMARKS.keys()) | (flags - {"--write", "--check", "--table"})
     if unknown:
         print(
             f"No benchmark {', '.join(sorted(unknown))}. There are: {', '.join(BENCHMARKS)}.", file=sys.stderr
         )
         return 2
+    if "--table" in flags:
+        return _conclude(flags, 0)
     if len(names) == 1:
-        return 0 if BENCHMARKS[names[0]]() else 1
+        code = 0 if BENCHMARKS[names[0]]() else 1
+        return _conclude(flags, code) if flags else code
     codes = [
         subprocess.run([sys.executable, "-m", "benchmarks", name]).returncode for name in names or BENCHMARKS
     ]
-    return max(codes)
+    return _conclude(flags, max(codes))
+
+
+def _conclude(flags: set[str], code: int) -> int:
+    """Print the table; write it and hold it against the committed ratios, as asked."""
+    results = table.latest(record.FILE.read_text().splitlines() if record.FILE.exists() else [])
+    print(table.page(results).removeprefix(table.HEAD), flush=True)
+    worse = table.regressions(results, table.read_ratios()) if "--check" in flags else []
+    for line in worse:
+        print(f"FAIL  {line}", file=sys.stderr)
+    if "--write" in flags:
+        table.write(results)
+    return 1 if worse else code
 
 
 if __name__ == "__main__":
