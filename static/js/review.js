@@ -5,7 +5,9 @@ const COLOURS = { ok: "--ok", busy: "--busy", broken: "--broken" };
 
 function draw() {
   for (const canvas of document.querySelectorAll("canvas[data-review-spark]")) {
-    const values = canvas.dataset.reviewSpark.split(",").map((text) => (text === "" ? null : Number(text)));
+    // Weeks before the first score say nothing; a single one is no line yet.
+    const values = canvas.dataset.reviewSpark.split(",").filter((text) => text !== "").map(Number);
+    canvas.hidden = values.length < 2;
     sparkline(canvas, values, COLOURS[canvas.dataset.level] ?? "--unknown");
   }
 }

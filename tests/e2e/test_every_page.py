@@ -25,6 +25,9 @@ PAGES = (
     "/projections/",
     "/replays/",
     "/sagas/",
+    "/review/",
+    "/review/report/",
+    "/review/rules/event-soup/",
     "/event-types/",
     "/catalogue/import/",
     "/catalogue/edit/order.placed/",
@@ -50,6 +53,7 @@ DETAILS = {
     "stream": ("/streams/", r"^/streams/[^/?]+/$"),
     "saga": ("/sagas/", r"^/sagas/\d+/$"),
     "event type": ("/event-types/", r"^/event-types/[^/?]+/$"),
+    "finding": ("/review/", r"^/review/\d+/$"),
     "process": ("/processes/", r"^/processes/\d+/$"),
 }
 WINDOWS = [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")]
