@@ -113,6 +113,21 @@ MIDDLEWARE = [
 ROOT_URLCONF = "eventhub.urls"
 ASGI_APPLICATION = "eventhub.asgi.application"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Single sign-on (docs/access.md): on when OIDC_ISSUER and OIDC_CLIENT_ID are set.
+OIDC_ISSUER = _env.get("OIDC_ISSUER", "").strip()
+OIDC_RP_CLIENT_ID = _env.get("OIDC_CLIENT_ID", "").strip()
+OIDC_RP_CLIENT_SECRET = _env.get("OIDC_CLIENT_SECRET", "")
+OIDC_RP_SCOPES = _env.get("OIDC_SCOPES", "openid email profile")
+OIDC_RP_SIGN_ALGO = _env.get("OIDC_SIGN_ALGORITHM", "RS256")
+OIDC_GROUPS_CLAIM = _env.get("OIDC_GROUPS_CLAIM", "groups")
+OIDC_ROLES: dict[str, str] = _json("OIDC_ROLES") or {}  # type: ignore[assignment]  # a check looks at it
+OIDC_ROLES_NEEDED = _flag("OIDC_ROLES_NEEDED", False)
+OIDC_LABEL = _env.get("OIDC_LABEL", "single sign-on")
+OIDC_AUTHENTICATION_CALLBACK_URL = "sso-callback"
+OIDC_USE_PKCE = True
+OIDC_TIMEOUT = 10
+if OIDC_ISSUER:
+    AUTHENTICATION_BACKENDS.append("eventhub.access.single_sign_on.SignOnBackend")
 # Who enters so many wrong passwords for a name, from one address, waits (docs/access.md).
 AXES_FAILURE_LIMIT = _number("LOGIN_ATTEMPTS", 5)
 AXES_COOLOFF_TIME = timedelta(minutes=_number("LOGIN_WAIT_MINUTES", 15))
@@ -259,6 +274,11 @@ EMAIL_USE_TLS = _flag("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = _flag("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = _env.get("DEFAULT_FROM_EMAIL", "eventhub@localhost")
+
+# -- Where it connects to, when people say where (docs/operations.md) ----------------------------
+
+OUTGOING_ALLOW = _list("OUTGOING_ALLOW")  # networks and host names that are allowed although they are private
+OUTGOING_PRIVATE = _flag("OUTGOING_PRIVATE", not _flag("HTTPS", False))
 
 # -- What the browser gets ----------------------------------------------------------------------
 

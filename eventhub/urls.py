@@ -10,6 +10,7 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("api/", api.urls()),
     path("registry/", include("eventhub.schemas.registry.urls")),
+    path("", include("eventhub.access.urls")),
     path("", include("eventhub.catalogue.urls")),
     path("", include("dlq.urls")),
     path("", include("eventhub.handlers.urls")),

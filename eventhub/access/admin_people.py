@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from eventhub.access import audit
 from eventhub.access.groups import give_role, given_role
-from eventhub.access.models import Grant, Role
+from eventhub.access.models import Grant, Identity, Role
 from eventhub.access.roles import role_of
 
 
@@ -38,6 +38,13 @@ class GrantInline(admin.TabularInline[Grant, User]):
     extra = 0
 
 
+class IdentityInline(admin.TabularInline[Identity, User]):
+    """Whom single sign-on knows a person as."""
+
+    model = Identity
+    extra = 0
+
+
 admin.site.unregister(User)
 
 
@@ -49,7 +56,7 @@ class PersonAdmin(UserAdmin[User]):
     list_display = ("username", "email", "role_shown", "is_active", "last_login")
     list_filter = ("groups", "is_active", "is_superuser")
     filter_horizontal = ("user_permissions",)
-    inlines = (GrantInline,)
+    inlines = (GrantInline, IdentityInline)
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("username", "password", "is_active")}),
         ("Role", {"fields": ("role",)}),

@@ -1,10 +1,11 @@
 """The audit log over the REST API: for administrators, and for tokens of the scope `configure`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Router, Schema
+from ninja.errors import HttpError
 from pydantic import Field
 
 from eventhub.access import audit, audit_export
@@ -98,4 +99,14 @@ def _found(request: HttpRequest, wanted: Wanted) -> Any:
     require_person(request, Role.ADMINISTRATOR)
     told = wanted.dict()
     texts = {name: told[name].replace("\x00", "") for name in ("actor", "action")}
-    return audit_export.entries(**texts, since=told["since"], until=told["until"])
+    return audit_export.entries(**texts, since=_utc(told["since"]), until=_utc(told["until"]))
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    """PostgreSQL knows fewer time zones than Python."""
+    if at is None:
+        return None
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        raise HttpError(422, "A time is beyond the years that there are.") from None

@@ -29,5 +29,9 @@ def actor_of(request: HttpRequest) -> Actor:
 def record(actor: Actor, action: str, target: str, **detail: Any) -> None:
     """Write an entry; call it in the transaction of the deed. `action` is a verb: "retry", "discard", "pause"."""
     AuditEntry.objects.create(
-        actor=actor.name[:150], user_id=actor.user_id, action=action, target=target[:200], detail=detail
+        actor=actor.name[:150],
+        user_id=actor.user_id,
+        action=action,
+        target=target[:200],
+        detail=msgspec.to_builtins(detail),  # times and words of a list as JSON has them
     )

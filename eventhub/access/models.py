@@ -62,6 +62,21 @@ class Scope(models.TextChoices):
     CONFIGURE = "configure", "configure: operate, add and change sources"
 
 
+class Identity(models.Model):
+    """Whom a provider of single sign-on knows an account as: its `sub`, which never goes to somebody else."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=250)
+    subject = models.CharField(max_length=250)
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="identity_once")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} of {self.issuer}"
+
+
 class ApiToken(models.Model):
     """A script's key to the API. Only a SHA-256 digest is kept; the token itself is shown once."""
 

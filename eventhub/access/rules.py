@@ -49,6 +49,8 @@ PAGES: dict[str, Rule | Door] = {
     "readyz": Door.PUBLIC,
     "login": Door.PUBLIC,
     "logout": Door.PUBLIC,
+    "sso": Door.PUBLIC,
+    "sso-callback": Door.PUBLIC,
     "components": SEE,
     # What is shown
     "overview": SEE,

@@ -8,6 +8,7 @@ import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from eventhub.access import outgoing
 from eventhub.brokers.secrets.scrubbing import scrub
 from eventhub.events.message import Message, OutgoingMessage
 
@@ -168,6 +169,10 @@ def is_polled(source: "Source") -> bool:
 
 
 def open_adapter(source: "Source", consumer: str = "eventhub") -> Adapter:
-    """Connect to the broker of `source`. Raises BrokerError."""
+    """Connect to the broker of `source`. Raises BrokerError, also for an address that is not allowed."""
+    try:
+        outgoing.check_config(source.config)
+    except outgoing.NotAllowed as error:
+        raise BadConfig(str(error)) from error
     adapter: Adapter = adapter_class(source.kind)(source, consumer)
     return adapter

@@ -12,13 +12,14 @@ import time
 from datetime import timedelta
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone
 
+from eventhub.access.outgoing_http import opener
 from eventhub.brokers.secrets import keys
 from eventhub.brokers.secrets.scrubbing import scrub
 from monitoring.alerts.models import Channel, Notice
@@ -37,14 +38,6 @@ SIGNATURE = "X-EventHub-Signature"
 
 class NotSent(Exception):
     """The receiver did not take it. The text says why."""
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """What is signed for one address is not sent on to another."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse."""
-        return
 
 
 def send_due() -> int:
@@ -163,7 +156,7 @@ def _post(notice: Notice, content: dict[str, Any]) -> None:
         headers[SIGNATURE] = sign(key, int(time.time()), body)
     request = Request(address, data=body, headers=headers)  # noqa: S310 - checked above
     try:
-        with build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S):
+        with opener().open(request, timeout=TIMEOUT_S):
             pass
     except HTTPError as error:
         raise NotSent(f"The receiver answers {error.code} {error.reason}.") from error

@@ -28,7 +28,7 @@ def test_schemathesis_finds_no_server_error(scope: Scope, live_server: Any) -> N
         "--exclude-path-regex", NOT_ASKED, "--warnings", "off", "--no-color", "--seed", "7",
         "--suppress-health-check", "all",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROGRAM.parents[2])
     said = done.stdout + done.stderr
     for number in re.findall(r"(\d[\d,]*) generated", said):
         counted[f"schemathesis, scope {scope.value}"] = int(number.replace(",", ""))
