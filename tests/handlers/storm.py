@@ -171,6 +171,21 @@ class Storm:
         left = query("SELECT count(*) FROM handlers_delivery WHERE state NOT IN ('done', 'dead')")
         assert left == [(0,)]
 
+        self._check_rollups()
+
+    def _check_rollups(self) -> None:
+        """They counted every attempt that was settled, and nothing that a killed worker had in hand."""
+        counted = query(
+            "SELECT service, sum(handled), sum(failed), sum((SELECT sum(c) FROM unnest(processing_counts) AS c))"
+            " FROM rollups_rollup GROUP BY 1 HAVING sum(handled + failed) > 0 ORDER BY 1"
+        )
+        attempts = query(
+            "SELECT name, count(*) FILTER (WHERE outcome = 'succeeded'), count(*) FILTER (WHERE outcome = 'failed'),"
+            " count(*) FILTER (WHERE outcome IN ('succeeded', 'failed'))"
+            " FROM handlers_attempt JOIN handlers_handler h ON h.id = handler_id GROUP BY 1 ORDER BY 1"
+        )
+        assert counted == attempts
+
     def _handled(self, name: str) -> list[str]:
         return [f"storm-{n}" for n in range(self.events) if not is_hopeless(name, f"storm-{n}")]
 
