@@ -35,8 +35,6 @@ PAGES = (
     "/map/",
     "/processes/",
     "/processes/mined/order.placed/",
-    "/review/",
-    "/review/report/",
     "/alerts/",
     "/wall/",
     "/admin/",

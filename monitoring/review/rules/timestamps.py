@@ -1,4 +1,4 @@
-"""Times that cannot be: from the future, before their cause, or none at all."""
+"""Times that cannot be: from the future, or before their cause."""
 
 from collections.abc import Iterable
 
