@@ -20,6 +20,7 @@ TYPES, SERVICES = 12, 4
 EVENTS_PER_S = 20.0
 ROUNDS = 15
 RANGES = ("5m", "15m", "1h")
+LONG_RANGES = ("24h", "7d", "90d")
 
 # Rows as the writers and the merge task leave them: one a bucket, type and service, with both histograms.
 FILL = """
@@ -42,6 +43,7 @@ def run() -> bool:
         small = _costs()
         fill(now, timedelta(seconds=LARGE / EVENTS_PER_S))
         large = _costs()
+        _tell_long_ranges()
     ratios = {name: large[name] / small[name] for name in small}
     for name in sorted(ratios, key=lambda name: -ratios[name]):
         print(f"{small[name]:8.1f} ms → {large[name]:8.1f} ms  × {ratios[name]:.2f}  {name}", flush=True)
@@ -97,22 +99,20 @@ def fill(now: datetime, age: timedelta) -> None:
 
 def _costs() -> dict[str, float]:
     """The median of each question, in milliseconds; the first answers, which fill caches, are not counted."""
-    from django.contrib.auth.models import User
-    from django.test import Client
     from django.utils import timezone
 
     from monitoring.alerts.conditions import findings
     from monitoring.alerts.models import AlertRule, Condition, Metric
     from monitoring.snapshot import take
 
-    client = Client(SERVER_NAME="localhost")
-    user, _ = User.objects.get_or_create(username="bench", defaults={"is_staff": True})
-    client.force_login(user)
+    client = _client()
     rule = AlertRule(
         name="r", condition=Condition.THRESHOLD, metric=Metric.PROCESSING_P95, above=9.0, window_s=300
     )
     pages = [f"/?range={one}" for one in RANGES]
     pages += [f"/overview/series?range={one}" for one in RANGES]
+    pages += [f"/figures/series?range={one}" for one in RANGES]
+    pages += ["/figures/?range=1h&broker=redis", "/figures/series?range=1h&type=order.type1&compare=day"]
     pages += [
         "/sources/",
         "/sources/shop/?range=1h",
@@ -125,6 +125,26 @@ def _costs() -> dict[str, float]:
     questions["the snapshot of a second"] = take
     questions["an alert rule"] = lambda: findings(rule, timezone.now())
     return {name: _median_ms(ask) for name, ask in questions.items()}
+
+
+def _tell_long_ranges() -> None:
+    """What the larger hub is asked about days of which the smaller one knows nothing, in milliseconds."""
+    client = _client()
+    for one in LONG_RANGES:
+        for page in (f"/?range={one}", f"/figures/series?range={one}"):
+            print(
+                f"{_median_ms(partial(_get, client, page)):8.1f} ms  {page} of {LARGE:,} events", flush=True
+            )
+
+
+def _client() -> object:
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client(SERVER_NAME="localhost")
+    user, _ = User.objects.get_or_create(username="bench", defaults={"is_staff": True})
+    client.force_login(user)
+    return client
 
 
 def _get(client: object, page: str) -> None:
