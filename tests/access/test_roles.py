@@ -188,6 +188,7 @@ def test_an_administrator_gives_roles_in_the_admin_and_each_is_noted():
         "username": "ann", "is_active": "on", "role": "operator",
         "date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}",
         "grants-TOTAL_FORMS": "1", "grants-INITIAL_FORMS": "0",
+        "identities-TOTAL_FORMS": "0", "identities-INITIAL_FORMS": "0",
         "grants-0-role": "editor", "grants-0-source": "payments", "grants-0-team": "",
     }  # fmt: skip
     saved = client.post(f"/admin/auth/user/{user.pk}/change/", form)
