@@ -1,6 +1,8 @@
 """Driving sagas: what is due is done, in transactions that hold the step's work and the mark that it is done.
 
-A worker that dies leaves nothing half done: the transaction is gone, and another worker finds the instance as it was.
+A worker that dies leaves nothing half done: the transaction is gone, and another worker finds the instance as it was,
+but for the note that it was in somebody's hands. What was is driven alone, so that a step that ends its worker's
+process takes nobody with it, and after some workers it waits for a person.
 """
 
 import random
@@ -10,6 +12,7 @@ from typing import Any
 
 import msgspec
 from django.db import Error, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from eventhub.handlers import retry, timeouts
@@ -22,6 +25,10 @@ from eventhub.sagas.steps import At, States
 
 # Instances that share a transaction; their steps' locks are held until it commits.
 AT_ONCE = 20
+# Between the note that an instance is in hand and the lock on it, nobody else takes it.
+IN_HAND_S = 2.0
+# Workers that an instance may take with it before a person is asked.
+MOST_DEATHS = 3
 NO_DEFINITION_AGAIN_S = 60.0
 MOST_ERROR_CHARS = 2_000
 
@@ -37,17 +44,39 @@ def drive(for_s: float = 2.0, at_once: int = AT_ONCE) -> int:
     return total
 
 
-@transaction.atomic
 def drive_batch(at_once: int = AT_ONCE) -> int:
     """Advance some instances that are due and in nobody's hands; how many."""
-    due = list(
-        Instance.objects.select_for_update(skip_locked=True)
-        .filter(state__in=(State.RUNNING, State.COMPENSATING), due_at__lte=timezone.now())
-        .order_by("due_at")[:at_once]
-    )
-    for instance in due:
-        _Drive(instance).advance()
-    return len(due)
+    taken = _take(at_once)
+    if not taken:
+        return 0
+    try:
+        with transaction.atomic():
+            for instance in _open().filter(pk__in=taken).order_by("pk"):
+                _Drive(instance).advance()
+    except Exception:
+        # An error is no death: the worker lives to say so.
+        Instance.objects.filter(pk__in=taken, tries__gt=0).update(tries=F("tries") - 1)
+        raise
+    return len(taken)
+
+
+@transaction.atomic
+def _take(at_once: int) -> list[int]:
+    """Note which instances are in hand now: some that came through so far, or one that did not, alone."""
+    due = _open().filter(due_at__lte=timezone.now()).order_by("due_at").values_list("pk", "tries")[:at_once]
+    found = list(due)
+    if found and found[0][1]:
+        found = found[:1]
+    taken = [pk for pk, tries in found if not tries or len(found) == 1]
+    in_hand_until = timezone.now() + timedelta(seconds=IN_HAND_S)
+    Instance.objects.filter(pk__in=taken).update(tries=F("tries") + 1, due_at=in_hand_until)
+    return taken
+
+
+def _open() -> QuerySet[Instance]:
+    """What is under way and in nobody's hands, locked."""
+    running = Instance.objects.filter(state__in=(State.RUNNING, State.COMPENSATING))
+    return running.select_for_update(skip_locked=True)
 
 
 class _Drive:
@@ -59,13 +88,23 @@ class _Drive:
 
     def advance(self) -> None:
         instance = self.instance
+        deaths, instance.tries = instance.tries - 1, 0
+        if deaths >= MOST_DEATHS:
+            instance.reason = (
+                f"{deaths} workers ended while they drove it: a step exhausts the memory or ends its process. "
+                "Mend the step, then retry."
+            )
+            self._park()
+            instance.save()
+            Entry.objects.bulk_create(self.entries)
+            return
         definition = declaring.declared().get((instance.saga, instance.version))
         if definition is None:
             instance.reason = (
                 f"Version {instance.version} of {instance.saga} is not in the code: it waits for it."
             )
             instance.due_at = timezone.now() + timedelta(seconds=NO_DEFINITION_AGAIN_S)
-            instance.save(update_fields=["reason", "due_at"])
+            instance.save(update_fields=["reason", "due_at", "tries"])
             return
         states = steps.read(definition, instance.steps)
         while instance.state == State.RUNNING and self._run_group(definition, states):

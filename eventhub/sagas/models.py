@@ -29,6 +29,9 @@ class Instance(models.Model):
     due_at = models.DateTimeField(
         null=True, db_default=Now(), help_text="When to look at it; null: when it hears."
     )
+    tries = models.SmallIntegerField(
+        default=0, help_text="Times that a worker took it in hand since one last came through with it."
+    )
     began_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
 

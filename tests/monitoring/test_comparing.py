@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from dlq import intake
-from dlq.letter import prepared
 from dlq.models import DeadLetter
+from dlq.preparing import prepared
 from monitoring.watch.models import GroupMinute, WatchedBroker, WatchedGroup
 from tests.dlq.letters import broken
 

@@ -1,5 +1,6 @@
 """A saga for the storm: each step writes to a table and fails at random. Loaded by real workers."""
 
+import os
 import random
 
 from django.db import connection
@@ -42,3 +43,15 @@ class Storm:
     """Four steps, two of them side by side."""
 
     steps = (step("reserve"), Together(step("pay"), step("pack")), step("ship"))
+
+
+def perhaps_die(saga: Running) -> None:
+    if saga.key == "bomb":
+        os._exit(9)
+
+
+@saga("deadly")
+class Deadly:
+    """One step, which ends the worker's process for one key."""
+
+    steps = (Step("think", perhaps_die),)

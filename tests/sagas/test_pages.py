@@ -55,7 +55,7 @@ def test_without_sagas_the_list_says_how_to_write_one(browser, did):
 def test_an_instance_shows_its_steps_and_what_can_be_done(browser, parked):
     page = browser.get(f"/sagas/{parked.pk}/").content.decode()
     assert "at-failed" in page
-    assert page.count("Retry") == 1
+    assert page.count("Retry</button>") == 1
     assert "Compensate now" in page
     part = browser.post(f"/sagas/{parked.pk}/retry", {"step": "pay"}, headers=HTMX).content.decode()
     assert "<html" not in part

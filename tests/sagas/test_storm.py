@@ -105,6 +105,28 @@ def check(count: int) -> dict[str, int]:
     return tally
 
 
+def test_a_step_that_ends_its_worker_takes_nobody_with_it_and_waits_for_a_person(tmp_path):
+    Instance.objects.create(saga="deadly", version=1, key="bomb", correlation_id="bomb")
+    Instance.objects.bulk_create(
+        [Instance(saga="deadly", version=1, key=f"o-{n}", correlation_id=f"o-{n}") for n in range(15)]
+    )
+    with (tmp_path / "workers.log").open("wb") as log:
+        deaths, deadline = 0, time.monotonic() + 90
+        while (open_ones := Instance.objects.filter(state="running")).exists():
+            assert time.monotonic() < deadline, (tmp_path / "workers.log").read_text()[-2000:]
+            one = worker(log, tmp_path)
+            while one.poll() is None and open_ones.exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            deaths += one.poll() is not None
+            if one.poll() is None:
+                os.killpg(one.pid, signal.SIGKILL)
+            one.wait()
+    bomb = Instance.objects.get(key="bomb")
+    assert (bomb.state, deaths) == ("parked", 3)
+    assert "3 workers ended while they drove it" in bomb.reason
+    assert Instance.objects.exclude(key="bomb").exclude(state="completed").count() == 0
+
+
 def test_hundreds_of_instances_end_completed_or_undone_although_workers_are_killed(tmp_path):
     storm(tmp_path, 400, kills=3, timeout_s=100)
 
