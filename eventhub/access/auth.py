@@ -34,9 +34,8 @@ class BearerToken(HttpBearer):
                 403,
                 f"This token is limited to the sources {', '.join(found.sources)}; this is about all of them.",
             )
-        if (
-            found and self.scope != Scope.INGEST
-        ):  # events are held up by their source's quota, not by requests
+        # Sending is not counted by requests: a service sends as its events come, many or one at a time.
+        if found and self.scope != Scope.INGEST:
             count_request(f"token:{found.pk}")
         return found
 

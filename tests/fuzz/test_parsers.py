@@ -53,7 +53,10 @@ def test_a_search_is_always_understood_as_something_and_says_the_same_again(
 ) -> None:
     count("query language")
     asked = language.read(line, names)
-    again = language.read(language.write(asked), names)
+    written = language.write(asked)
+    if len(written) > language.LONGEST:  # spelt out it may be longer than a line is read
+        return
+    again = language.read(written, names)
     assert (
         msgspec.structs.replace(again, problems=()) == msgspec.structs.replace(asked, problems=())
         or asked.problems
