@@ -279,7 +279,8 @@ with transaction.atomic():
     assert is_first("me", "e-1") and not is_first("me", "e-1")
 call_command("outbox", "relay", "--once")
 call_command("outbox", "status")
-upper = [name for name in sys.modules if name.startswith(("dlq", "monitoring", "eventhub.handlers", "eventhub.sourcing",
+looks_at_addresses = {"eventhub.access", "eventhub.access.outgoing"}  # of the settings alone, with defaults
+upper = [name for name in sys.modules if name not in looks_at_addresses and name.startswith(("dlq", "monitoring", "eventhub.handlers", "eventhub.sourcing",
          "eventhub.events.models", "eventhub.brokers.models", "eventhub.settings", "eventhub.access"))]
 assert not upper, upper
 """
