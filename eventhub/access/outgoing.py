@@ -28,7 +28,11 @@ def check_host(host: str, port: int | None = None) -> list[Address]:
     """The addresses of `host`, all of them allowed. Raises NotAllowed; OSError where the name is not known."""
     if host.lower() in _allowed_names():
         return []
-    found = [ip_address(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    try:
+        told = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label that is empty or too long is no name
+        raise OSError(f"{host[:200]!r} is not a host's name.") from error
+    found = [ip_address(one[4][0]) for one in told]
     for address in found:
         check_address(address, host)
     return found
