@@ -32,6 +32,7 @@ from dlq.views.triaging import regrouped
 from eventhub.events.envelope import Event
 from eventhub.events.queries import StoredEvent, events_by_correlation
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
+from eventhub.pages.partials import is_partial
 from eventhub.schemas.personal import body_shown_to, is_hidden
 
 LETTERS_A_PAGE = 50
@@ -79,7 +80,7 @@ def letters(request: HttpRequest) -> HttpResponse:
     context["acts_on_open"] = wanted.status in ("", Status.OPEN)
     context["acts_on_closed"] = wanted.status in (Status.DISCARDED, Status.RESOLVED)
     context |= _rights(request)
-    template = "dlq/_list.html" if _is_partial(request) else "dlq/list.html"
+    template = "dlq/_list.html" if is_partial(request) else "dlq/list.html"
     return render(request, template, context)
 
 
@@ -130,7 +131,7 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
         **edits_of(found, hidden=is_hidden(request, found.event_type)),
         "is_silent": found.status == Status.SENT and is_silent(found),
     }
-    if _is_partial(request) and request.headers.get("HX-Target") == "letter":
+    if is_partial(request) and request.headers.get("HX-Target") == "letter":
         return render(request, "dlq/_letter.html", context | _rights(request, found) | {"oob": True})
     return render(
         request, "dlq/letter.html", context | _rights(request, found) | {"body": _body(request, found, "")}
@@ -323,10 +324,6 @@ def _why_no_retry(letter: DeadLetter, latest: Retry | None) -> str:
 def _rights(request: HttpRequest, letter: DeadLetter | None = None) -> dict[str, Any]:
     may = may_operate(request) if letter is None else within(request, letter)
     return {"may_operate": may, "why_not": WHY_NOT}
-
-
-def _is_partial(request: HttpRequest) -> bool:
-    return request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers
 
 
 def _group_asked(request: HttpRequest) -> int | None:

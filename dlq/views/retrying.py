@@ -22,6 +22,7 @@ from dlq.retry import NotNow
 from dlq.views.asking import changed, finish, group_filter, letters_in_words, named, ticked
 from eventhub.access.audit import actor_of
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
+from eventhub.pages.partials import is_partial
 
 RESULTS_A_PAGE = 100
 JOBS_A_PAGE = 50
@@ -83,7 +84,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "is_moving": any(item.is_moving for item in shown),
         "is_first": before is None,
     }
-    template = "dlq/_jobs.html" if request.headers.get("HX-Request") == "true" else "dlq/jobs.html"
+    template = "dlq/_jobs.html" if is_partial(request) else "dlq/jobs.html"
     return render(request, template, context)
 
 
@@ -92,7 +93,7 @@ def job(request: HttpRequest, pk: int) -> HttpResponse:
     """One job: its progress, how it was asked for, and the result of each letter."""
     found = get_object_or_404(RetryJob, pk=pk)
     cursor = request.GET.get("cursor", "")
-    if cursor or request.headers.get("HX-Request") == "true":
+    if cursor or is_partial(request):
         return render(request, "dlq/_job_results.html", _results(found, cursor))
     return render(request, "dlq/job.html", _job_context(request, found) | _results(found))
 

@@ -10,6 +10,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from eventhub.access import audit
 from eventhub.access.audit import actor_of
 from eventhub.catalogue.importing import Candidate, candidates, gather
+from eventhub.pages.partials import is_partial
 from eventhub.schemas import importing
 from eventhub.schemas.importing import BadImport
 
@@ -31,7 +32,7 @@ def import_schemas(request: HttpRequest) -> HttpResponse:
     what = "1 schema is a draft" if len(kept) == 1 else f"{len(kept)} schemas are drafts"
     messages.success(request, f"{what} now. Publish each on its type's page.")
     address = reverse("event-types")
-    return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else redirect(address)
+    return HttpResponseClientRedirect(address) if is_partial(request) else redirect(address)
 
 
 def _given(request: HttpRequest) -> list[importing.Found]:
@@ -53,5 +54,5 @@ def _usable(found: list[Candidate]) -> list[Candidate]:
 
 
 def _answer(request: HttpRequest, context: dict[str, object], status: int = 200) -> HttpResponse:
-    template = "catalogue/_import.html" if request.headers.get("HX-Request") else "catalogue/import.html"
+    template = "catalogue/_import.html" if is_partial(request) else "catalogue/import.html"
     return render(request, template, context | {"given": request.POST}, status=status)

@@ -20,6 +20,7 @@ from eventhub.handlers.figures import HandlerNow
 from eventhub.handlers.models import Handler, Replay, ReplayState, Which
 from eventhub.handlers.permissions import may_operate
 from eventhub.handlers.selecting import BadSelection, Selection, types_of
+from eventhub.pages.partials import is_partial
 from eventhub.pages.toasts import toast
 
 MOST_ATTEMPTS = 12
@@ -37,14 +38,14 @@ DONE: dict[str, tuple[Callable[[str, Actor], Handler], str]] = {
 @require_safe
 def handlers(request: HttpRequest) -> HttpResponse:
     """All handlers; as a partial, their rows."""
-    template = "handlers/_list.html" if _is_partial(request) else "handlers/list.html"
+    template = "handlers/_list.html" if is_partial(request) else "handlers/list.html"
     return render(request, template, _all(request))
 
 
 @require_safe
 def handler(request: HttpRequest, name: str) -> HttpResponse:
     """One handler; as a partial, everything on it that changes."""
-    template = "handlers/_handler.html" if _is_partial(request) else "handlers/handler.html"
+    template = "handlers/_handler.html" if is_partial(request) else "handlers/handler.html"
     return render(request, template, _about(request, name))
 
 
@@ -65,7 +66,7 @@ def change(request: HttpRequest, name: str, verb: str) -> HttpResponse:
         raise Http404(str(error)) from error
     except control.NotStopped as error:
         kind, said = "warning", str(error)
-    if not _is_partial(request):
+    if not is_partial(request):
         messages.add_message(request, messages.SUCCESS if kind == "success" else messages.WARNING, said)
         return redirect("handler", name)
     if request.GET.get("from") == "list":
@@ -118,7 +119,7 @@ def cancel_replay(request: HttpRequest, pk: int) -> HttpResponse:
     except Replay.DoesNotExist as error:
         raise Http404(f"There is no replay {pk}.") from error
     name = cancelled.handler.name
-    if not _is_partial(request):
+    if not is_partial(request):
         return redirect("handler", name)
     said = "The replay adds nothing more; what it delivered stays."
     return toast(render(request, "handlers/_handler.html", _about(request, name)), said)
@@ -126,7 +127,7 @@ def cancel_replay(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _start_replay(request: HttpRequest, name: str, selection: Selection, which: str) -> HttpResponse:
     replaying.start(name, selection, which, actor_of(request))
-    if not _is_partial(request):
+    if not is_partial(request):
         return redirect("handler", name)
     response = render(request, "handlers/_handler.html", _about(request, name))
     response["HX-Retarget"], response["HX-Reswap"] = "#handler", "morph:innerHTML"
@@ -161,7 +162,3 @@ def _now(name: str) -> HandlerNow:
     if found is None:
         raise Http404(f"There is no handler {name}.")
     return found
-
-
-def _is_partial(request: HttpRequest) -> bool:
-    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]

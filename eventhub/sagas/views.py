@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventhub.access.audit import actor_of
 from eventhub.handlers.permissions import may_operate
+from eventhub.pages.partials import is_partial
 from eventhub.pages.toasts import toast
 from eventhub.sagas import control, declaring, looking
 from eventhub.sagas.models import Instance, State
@@ -42,8 +43,9 @@ def sagas(request: HttpRequest) -> HttpResponse:
 @require_safe
 def saga(request: HttpRequest, pk: int) -> HttpResponse:
     """One instance; as a partial, everything on it that changes."""
-    is_partial = request.headers.get("HX-Request") == "true"
-    return render(request, "sagas/_saga.html" if is_partial else "sagas/saga.html", _about(request, pk))
+    return render(
+        request, "sagas/_saga.html" if is_partial(request) else "sagas/saga.html", _about(request, pk)
+    )
 
 
 @require_POST
@@ -64,7 +66,7 @@ def change(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         raise Http404(f"There is no instance {pk}.") from error
     except control.NotPossible as error:
         kind, said = "warning", str(error)
-    if request.headers.get("HX-Request") != "true":
+    if not is_partial(request):
         messages.add_message(request, messages.SUCCESS if kind == "success" else messages.WARNING, said)
         return redirect("saga", pk)
     response = render(request, "sagas/_saga.html", _about(request, pk))

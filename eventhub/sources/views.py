@@ -15,6 +15,7 @@ from eventhub.access.audit import actor_of
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Kind, Role, Source
 from eventhub.brokers.trying import Report, cost_of_peeking, try_connection
+from eventhub.pages.partials import is_partial
 from eventhub.sources import permissions, saving, tested
 from eventhub.sources.form import SourceForm
 from eventhub.sources.layouts import LAYOUTS
@@ -131,8 +132,7 @@ def _page(
     looked: Look | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    is_partial = bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
-    template = PARTIALS.get(do, "sources/_form.html") if is_partial else "sources/edit.html"
+    template = PARTIALS.get(do, "sources/_form.html") if is_partial(request) else "sources/edit.html"
     return render(request, template, _context(request, form, do, report, looked), status=status)
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventhub.access.audit import actor_of
 from eventhub.handlers.permissions import may_operate
+from eventhub.pages.partials import is_partial
 from eventhub.pages.toasts import toast
 from eventhub.sourcing import listing
 from eventhub.sourcing.listing import Look
@@ -59,18 +60,16 @@ def stream(request: HttpRequest, name: str) -> HttpResponse:
         "at": request.GET.get("at", ""),
         "by": request.GET.get("by", "occurred"),
     }
-    is_partial = (
-        request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers
-    )
-    return render(request, "streams/_at.html" if is_partial else "streams/stream.html", context)
+    return render(request, "streams/_at.html" if is_partial(request) else "streams/stream.html", context)
 
 
 @require_safe
 def projections(request: HttpRequest) -> HttpResponse:
     """All projections; as a partial, their rows."""
-    is_partial = request.headers.get("HX-Request") == "true"
     return render(
-        request, "projections/_list.html" if is_partial else "projections/list.html", _standings(request)
+        request,
+        "projections/_list.html" if is_partial(request) else "projections/list.html",
+        _standings(request),
     )
 
 
@@ -84,7 +83,7 @@ def change_projection(request: HttpRequest, name: str, verb: str) -> HttpRespons
         raise Http404(str(error)) from error
     except rebuilding.NotStopped as error:
         kind, said = "warning", str(error)
-    if request.headers.get("HX-Request") != "true":
+    if not is_partial(request):
         messages.add_message(request, messages.SUCCESS if kind == "success" else messages.WARNING, said)
         return redirect("projections")
     response = render(request, "projections/_list.html", _standings(request))

@@ -13,6 +13,7 @@ from eventhub.handlers import registry
 from eventhub.handlers.asking import moment
 from eventhub.handlers.permissions import may_operate
 from eventhub.handlers.selecting import BadSelection
+from eventhub.pages.partials import is_partial
 from eventhub.pages.toasts import toast
 from eventhub.sourcing import replaying
 from eventhub.sourcing.models import Replay, ReplayState, ReplayTarget
@@ -32,7 +33,7 @@ TONES = {
 def replays(request: HttpRequest) -> HttpResponse:
     """The replays to topics and projections, the newest first; as a partial, their rows."""
     return render(
-        request, "replays/_list.html" if _is_partial(request) else "replays/list.html", _all(request)
+        request, "replays/_list.html" if is_partial(request) else "replays/list.html", _all(request)
     )
 
 
@@ -62,14 +63,14 @@ def cancel_replay(request: HttpRequest, pk: int) -> HttpResponse:
         cancelled = replaying.cancel(pk, actor_of(request))
     except Replay.DoesNotExist as error:
         raise Http404(f"There is no replay {pk}.") from error
-    if not _is_partial(request):
+    if not is_partial(request):
         return redirect("replays")
     said = f"Replay {pk} sends nothing more; the {cancelled.sent:,} events that are out stay out."
     return toast(render(request, "replays/_list.html", _all(request)), said)
 
 
 def _begun(request: HttpRequest) -> HttpResponse:
-    if not _is_partial(request):
+    if not is_partial(request):
         return redirect("replays")
     response = render(request, "replays/_list.html", _all(request))
     response["HX-Retarget"], response["HX-Reswap"] = "#replays", "morph:innerHTML"
@@ -134,7 +135,3 @@ def _all(request: HttpRequest) -> dict[str, Any]:
 
 def _text(given: Mapping[str, str], name: str) -> str:
     return given.get(name, "").replace("\x00", "").strip()
-
-
-def _is_partial(request: HttpRequest) -> bool:
-    return request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers

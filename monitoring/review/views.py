@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventhub.access.audit import actor_of
 from eventhub.pages.filters import Field, Option, filter_bar
+from eventhub.pages.partials import is_partial
 from monitoring.review import docs, reading
 from monitoring.review.deciding import BadDecision, decide
 from monitoring.review.models import Finding, Severity, State
@@ -28,8 +29,7 @@ WHOLE = "(whole)"
 @require_safe
 def review(request: HttpRequest) -> HttpResponse:
     """All findings; as a partial, what changes."""
-    is_partial = bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
-    template = "review/_list.html" if is_partial else "review/list.html"
+    template = "review/_list.html" if is_partial(request) else "review/list.html"
     return render(request, template, _all(request))
 
 

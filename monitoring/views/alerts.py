@@ -14,6 +14,7 @@ from eventhub.access.audit import actor_of
 from eventhub.access.models import Role
 from eventhub.access.roles import require
 from eventhub.brokers.secrets.scrubbing import scrub
+from eventhub.pages.partials import is_partial
 from monitoring.alerts.models import Alert, AlertRule, Channel, Notice, Silence
 from monitoring.alerts.sending import deliver
 from monitoring.views.permissions import may_operate
@@ -31,8 +32,7 @@ SILENCE_FOR = {
 @require_safe
 def alerts(request: HttpRequest) -> HttpResponse:
     """The page; as a partial, everything on it that changes."""
-    is_partial = bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
-    template = "monitoring/_alerts.html" if is_partial else "monitoring/alerts.html"
+    template = "monitoring/_alerts.html" if is_partial(request) else "monitoring/alerts.html"
     return render(request, template, _all(request))
 
 

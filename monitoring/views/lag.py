@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from eventhub.events.models import Event
+from eventhub.pages.partials import is_partial
 from eventhub.pages.ranges import LONG_PRESETS, time_range
 from monitoring import comparing
 from monitoring.rollups.windows import Window, ceil_to, floor_to, window_between
@@ -26,7 +27,7 @@ MOST_ROWS = 300
 @require_safe
 def lag(request: HttpRequest) -> HttpResponse:
     """All groups; as a partial, their rows."""
-    template = "monitoring/_lag.html" if _is_partial(request) else "monitoring/lag.html"
+    template = "monitoring/_lag.html" if is_partial(request) else "monitoring/lag.html"
     return render(request, template, _all(request))
 
 
@@ -34,7 +35,7 @@ def lag(request: HttpRequest) -> HttpResponse:
 def lag_group(request: HttpRequest, pk: int) -> HttpResponse:
     """One group; as a partial, everything on it that changes."""
     group = get_object_or_404(WatchedGroup.objects.select_related("broker"), pk=pk)
-    template = "monitoring/_lag_group.html" if _is_partial(request) else "monitoring/lag_group.html"
+    template = "monitoring/_lag_group.html" if is_partial(request) else "monitoring/lag_group.html"
     return render(request, template, _about(request, group))
 
 
@@ -109,7 +110,3 @@ def oldest_known(group: WatchedGroup) -> Event | None:
         WHERE origin_topic = %s AND origin_partition = %s AND origin_offset = %s LIMIT 1"""
     found = list(Event.objects.raw(sql, [worst["topic"], worst["partition"], worst["position"]]))
     return found[0] if found else None
-
-
-def _is_partial(request: HttpRequest) -> bool:
-    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]

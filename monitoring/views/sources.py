@@ -18,6 +18,7 @@ from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.secrets import keeping
 from eventhub.events.models import Event
+from eventhub.pages.partials import is_partial
 from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.pages.toasts import toast
 from monitoring import comparing, lag
@@ -40,7 +41,7 @@ EVENTS_LOOKED_AT = 2_000
 @require_safe
 def sources(request: HttpRequest) -> HttpResponse:
     """All sources; as a partial, their rows."""
-    template = "monitoring/_sources.html" if _is_partial(request) else "monitoring/sources.html"
+    template = "monitoring/_sources.html" if is_partial(request) else "monitoring/sources.html"
     return render(request, template, _all(request))
 
 
@@ -50,7 +51,7 @@ def source(request: HttpRequest, name: str) -> HttpResponse:
     found = get_object_or_404(Source, name=name)
     if found.kind == Kind.HANDLERS:  # nothing is read from it: it stands for the handlers' dead letters
         return redirect("handlers")
-    template = "monitoring/_source.html" if _is_partial(request) else "monitoring/source.html"
+    template = "monitoring/_source.html" if is_partial(request) else "monitoring/source.html"
     return render(request, template, _about(request, found))
 
 
@@ -71,7 +72,7 @@ def _set_paused(request: HttpRequest, name: str, paused: bool) -> HttpResponse:
     found = get_object_or_404(Source, name=name)
     set_paused(found, paused, actor_of(request))
     said = f"{name} is paused: workers stop reading it within a second." if paused else f"{name} is resumed."
-    if not _is_partial(request):
+    if not is_partial(request):
         messages.success(request, said)
         return redirect("source", name)
     if request.GET.get("from") == "list":
@@ -152,7 +153,3 @@ def _chart_json(found: Source, chosen: TimeRange, ago: timedelta | None) -> str:
             else None,
         }
     ).decode()
-
-
-def _is_partial(request: HttpRequest) -> bool:
-    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
