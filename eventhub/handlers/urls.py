@@ -4,7 +4,7 @@ from eventhub.handlers import views
 
 urlpatterns = [
     path("handlers/", views.handlers, name="handlers"),
-    path("handlers/replays/<int:pk>/cancel", views.cancel_replay, name="replay-cancel"),
+    path("handlers/replays/<int:pk>/cancel", views.cancel_replay, name="handler-replay-cancel"),
     path("handlers/<str:name>/", views.handler, name="handler"),
     path("handlers/<str:name>/off", views.switch_off, name="handler-off"),
     path("handlers/<str:name>/replay", views.replay, name="handler-replay"),

@@ -13,5 +13,5 @@ urlpatterns = [
     ),
     path("replays/", views_replays.replays, name="replays"),
     path("replays/new", views_replays.new_replay, name="replay-new"),
-    path("replays/<int:pk>/cancel", views_replays.cancel_replay, name="replay-stop"),
+    path("replays/<int:pk>/cancel", views_replays.cancel_replay, name="replay-cancel"),
 ]
