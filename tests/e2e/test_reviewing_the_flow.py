@@ -6,7 +6,9 @@ from playwright.sync_api import expect
 def test_a_finding_shows_its_events_and_is_accepted(open_window):
     visit = open_window()
     page = visit.page
-    finding = page.locator(".review-finding .row-link", has_text="recommendation publishes events that belong")
+    finding = page.locator(
+        ".review-finding .row-link", has_text="recommendation publishes events that belong"
+    )
     page.goto("/review/")
     expect(finding).to_be_visible(timeout=90_000)  # the list asks anew by itself
     finding.click()

@@ -1,14 +1,13 @@
 """The pages and the API of streams and projections: what they say, and what can be done there."""
 
-import msgspec
 import pytest
-from django.db import connection
 from django.test import Client
 
 from eventhub.access.models import AuditEntry, Scope
 from eventhub.access.tokens import create_token
 from eventhub.sourcing.appending import New, append
-from eventhub.sourcing.projecting import declaring, projection, rebuilding
+from eventhub.sourcing.projecting import rebuilding
+from tests.sourcing.balances import balances_declared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HTMX = {"HX-Request": "true"}
@@ -30,27 +29,8 @@ def moves(accounts):
 
 @pytest.fixture
 def balances():
-    class Row(msgspec.Struct):
-        account: str
-        total: int = 0
-
-    class Balances:
-        """What each account holds."""
-
-        def key(self, event):
-            return event.stream
-
-        def fold(self, row, event):
-            row = row or Row(event.stream)
-            row.total += event.value["amount"]
-            return row
-
-    Balances.Row = Row
-    projection("balances", "account.*")(Balances)
-    yield declaring._declared["balances"]
-    del declaring._declared["balances"]
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS projection_balances, projection_balances__next")
+    with balances_declared() as declared:
+        yield declared
 
 
 def test_the_list_shows_the_streams_by_category_and_name(browser, moves):

@@ -2,7 +2,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import msgspec
 import pytest
 import redis
 from django.conf import settings
@@ -17,9 +16,10 @@ from eventhub.brokers.models import Kind, Source
 from eventhub.sourcing import replaying
 from eventhub.sourcing.appending import New, append
 from eventhub.sourcing.models import Replay
-from eventhub.sourcing.projecting import declaring, projection, rebuilding
+from eventhub.sourcing.projecting import rebuilding
 from eventhub.sourcing.replaying import BadReplay, Wanted
 from tests.access.people import person
+from tests.sourcing.balances import balances_declared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ANN = Actor("ann")
@@ -113,32 +113,13 @@ def test_a_cancelled_replay_sends_nothing_more(topic, stored):
 
 
 def test_a_projection_takes_events_in_once_more(stored):
-    class Row(msgspec.Struct):
-        account: str
-        total: int = 0
-
-    class Balances:
-        def key(self, event):
-            return event.stream
-
-        def fold(self, row, event):
-            row = row or Row(event.stream)
-            row.total += event.value["amount"]
-            return row
-
-    Balances.Row = Row
-    projection("balances", "account.*")(Balances)
-    try:
-        rebuilding.follow(declaring._declared["balances"])
+    with balances_declared() as balances:
+        rebuilding.follow(balances)
         replaying.start(Wanted(target="projection", name="balances", stream="account-0"), ANN)
         replaying.advance()
         with connection.cursor() as cursor:
             cursor.execute("SELECT account, total FROM projection_balances ORDER BY 1")
             assert cursor.fetchall() == [("account-0", 12), ("account-1", 4)]
-    finally:
-        del declaring._declared["balances"]
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE projection_balances")
 
 
 @pytest.mark.parametrize(
