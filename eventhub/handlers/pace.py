@@ -6,29 +6,33 @@ it does in the time of a transaction, so that other workers have the rest. From 
 a little: whom nothing slows down is back at the whole batch in half a minute.
 """
 
+from threading import Lock
+
 # Added by a claim that went through.
 GROWTH = 0.02
 
 
 class _Learned:
-    """By handler's name, where it is less than the whole batch."""
+    """By handler's name, where it is less than the whole batch; the lock is for changes, by threads of one worker."""
 
     room: dict[str, float] = {}
+    lock = Lock()
 
 
 def room(name: str, batch: int) -> int:
     """How many deliveries of this handler to take now, of `batch` at most."""
-    return int(_Learned.room.get(name, batch))
+    return min(batch, int(_Learned.room.get(name, batch)))
 
 
 def note(name: str, batch: int, *, done: int, is_cut_short: bool) -> None:
     """Of a claim of this handler so many were `done`: all, unless it was cut short."""
-    before = _Learned.room.get(name, float(batch))
-    after = after_claim(before, batch, done=done, is_cut_short=is_cut_short)
-    if after < batch:
-        _Learned.room[name] = after
-    else:
-        _Learned.room.pop(name, None)
+    with _Learned.lock:
+        before = _Learned.room.get(name, float(batch))
+        after = after_claim(before, batch, done=done, is_cut_short=is_cut_short)
+        if after < batch:
+            _Learned.room[name] = after
+        else:
+            _Learned.room.pop(name, None)
 
 
 def forget() -> None:

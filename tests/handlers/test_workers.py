@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dlq.models import DeadLetter
-from eventhub.handlers import Retry, claiming, pace, pruning, registry, running, sweeping, waking
+from eventhub.handlers import Retry, claiming, pace, pruning, registry, running, sweeping, waking, working
 from eventhub.handlers.due import Due
 from eventhub.handlers.models import Attempt, Delivery, Handler
 from eventhub.handlers.slots import slot
@@ -175,8 +175,10 @@ def test_workers_share_the_work_without_sharing_a_delivery(hub, handles, effects
 
 
 def test_deliveries_that_lock_each_other_out_are_tried_again_without_costing_an_attempt(
-    hub, handles, effects
+    hub, handles, effects, monkeypatch
 ):
+    # However late the second thread begins, the first still takes both of its rows.
+    monkeypatch.setattr(working, "COMMIT_AFTER_S", 30)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS test_row (key text PRIMARY KEY, n int)")
         cursor.execute("INSERT INTO test_row VALUES ('x', 0), ('y', 0) ON CONFLICT DO NOTHING")
@@ -185,26 +187,29 @@ def test_deliveries_that_lock_each_other_out_are_tried_again_without_costing_an_
 
     @handles("order.placed", retry=Retry(max_attempts=1), batch=2)
     def ship(event):
-        # Two workers take the two rows in opposite order, each in two deliveries of one transaction.
-        number = int(event.event_id.removeprefix("evt-"))
+        # Two workers take the two rows in opposite order, each in two deliveries of one transaction, whichever
+        # deliveries it has claimed.
+        met.turns = getattr(met, "turns", 0) + 1
+        key = met.rows[met.turns % 2]
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE test_row SET n = n + 1 WHERE key = %s", ["x" if number in (0, 3) else "y"])
-        if number in (0, 2) and not getattr(met, "before", False):
-            met.before = True
+            cursor.execute("UPDATE test_row SET n = n + 1 WHERE key = %s", [key])
+        if met.turns == 1:
             with contextlib.suppress(threading.BrokenBarrierError):
                 both.wait()
         effects.add(event)
 
-    def work():
+    def work(rows):
+        met.rows = rows
         running.run("ship")
         connection.close()
 
     hub.take(*[placed(n) for n in range(4)])
-    threads = [threading.Thread(target=work) for _ in range(2)]
+    threads = [threading.Thread(target=work, args=[rows]) for rows in ("xy", "yx")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
+    met.rows, met.turns = "xy", 1
     hub.run("ship")
 
     assert set(hub.states("ship")) == {"done"}

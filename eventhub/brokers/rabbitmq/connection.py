@@ -154,7 +154,9 @@ _OF_TYPE: Mapping[type[BaseException], str] = {
     ssl.SSLCertVerificationError: "The certificate of {server} is not trusted: {error}. Check the authority in "
     "ca_certificate, and that the certificate is for this host.",
     ssl.SSLError: "TLS with {server} fails: {error}. Check that this is RabbitMQ's port for TLS, and the certificates.",
-    TimeoutError: "RabbitMQ at {server} does not answer. Check the address, and that nothing blocks the way to it.",
+    # Also from servers of another protocol, which wait for the end of a request that AMQP does not have.
+    TimeoutError: "RabbitMQ at {server} does not answer. Check the address, that this is its port for AMQP, and that "
+    "nothing blocks the way to it.",
     OSError: "The connection to RabbitMQ at {server} broke: {error}. Check that it runs, and that this is its port for "
     "AMQP.",
     amqp.ConsumerCancelled: "RabbitMQ at {server} ended the reading: the queue was deleted, or its node went away.",

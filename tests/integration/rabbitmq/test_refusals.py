@@ -39,7 +39,8 @@ def test_a_port_where_nobody_answers(reader, source, monkeypatch):
 def test_another_protocol_behind_the_port(rabbit, reader, source):
     port = rabbit.management_url.rpartition(":")[2]
     words = refusal(reader(source(url=f"amqp://127.0.0.1:{port}/", queue="q")))
-    assert "Check that it runs, and that this is its port for AMQP" in words
+    # HTTP servers wait for the end of the request, about as long as we for an answer: either may be the first.
+    assert "this is its port for AMQP" in words
 
 
 def test_a_wrong_password(rabbit, reader, source):
