@@ -20,12 +20,12 @@ from eventhub.outbox import figures as outbox
 from eventhub.sourcing.projecting import figures as projections
 from eventhub.traces.flow.hops import QUANTILES as HOP_QUANTILES
 from eventhub.traces.flow.hops import hop_times
+from monitoring.lag.groups.reading import FRESH_FOR
+from monitoring.lag.groups.rules import Status
+from monitoring.lag.models import WatchedGroup
 from monitoring.rollups import reading
 from monitoring.rollups.windows import floor_to
 from monitoring.snapshot import take
-from monitoring.watch.models import WatchedGroup
-from monitoring.watch.reading import FRESH_FOR
-from monitoring.watch.rules import Status
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

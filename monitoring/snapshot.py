@@ -20,9 +20,9 @@ from eventhub.brokers.config import reads
 from eventhub.brokers.models import Kind, Source, SourceStatus
 from eventhub.handlers.figures import stopped_handlers
 from eventhub.traces.processes.figures import stuck_counts
-from monitoring import lag
 from monitoring.alerts import evaluating
 from monitoring.health import Facts, Health, SourceFacts, judge_health
+from monitoring.lag.sources import reading as lag
 from monitoring.rollups.histogram import percentile
 from monitoring.rollups.reading import RECEIVED, Comparison, TypeSeries, compare, dead_letters_by_hour
 from monitoring.sources import Standing, alive, judge, last_error

@@ -1,14 +1,16 @@
 from celery import shared_task
 
-from monitoring import changes, lag
+from monitoring import changes
 from monitoring.alerts import evaluating, sending
-from monitoring.watch import sampling, thinning
+from monitoring.lag import thinning
+from monitoring.lag.groups import asking as groups
+from monitoring.lag.sources import asking as sources
 
 
 @shared_task(name="monitoring.sample_lag")
 def sample_lag() -> None:
     """Ask every source's broker what waits there."""
-    lag.sample()
+    sources.sample()
 
 
 @shared_task(name="monitoring.note_versions")
@@ -20,7 +22,7 @@ def note_versions() -> None:
 @shared_task(name="monitoring.watch_brokers")
 def watch_brokers() -> None:
     """Ask every broker about all its consumer groups and queues."""
-    sampling.watch()
+    groups.watch()
 
 
 @shared_task(name="monitoring.thin_history")

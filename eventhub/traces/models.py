@@ -106,6 +106,7 @@ class HopKind(models.TextChoices):
 class Grain(models.IntegerChoices):
     """The width of a bucket in seconds."""
 
+    SECOND = 1
     MINUTE = 60
     HOUR = 3600
 

@@ -5,16 +5,18 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from eventhub.traces import attributes
-from eventhub.traces.flow import keeping
+from eventhub.traces.flow import keeping, learning
 from eventhub.traces.models import Grain, Instance
 
-# The flow in minutes is kept so long; in hours, as long as all figures are.
+# The flow in seconds and in minutes is kept so long; in hours, as long as all figures are.
+SECONDS_FOR = learning.SECONDS_FOR
 MINUTES_FOR = timedelta(days=3)
 
 
 def forget(now: datetime | None = None) -> None:
     """Apply the retention of events to values and instances, and that of figures to the flow, and thin that out."""
     now = now or datetime.now(UTC)
+    keeping.forget(Grain.SECOND, now - SECONDS_FOR)
     keeping.forget(Grain.MINUTE, now - MINUTES_FOR)
     if settings.ROLLUP_RETENTION_DAYS > 0:
         keeping.forget(Grain.HOUR, now - timedelta(days=settings.ROLLUP_RETENTION_DAYS))

@@ -27,5 +27,5 @@ def watch_processes() -> None:
 
 @shared_task(name="traces.forget")
 def forget() -> None:
-    """Take out what was kept for events that retention has dropped, and minutes of the flow that are hours by now."""
+    """Take out what was kept for events that retention has dropped, and what of the flow coarser rows tell by now."""
     retention.forget()

@@ -15,10 +15,10 @@ from dlq.models import GroupCount
 from eventhub.pages.formats import duration, number, percent, rate
 from eventhub.traces.processes.figures import stuck_processes
 from monitoring.alerts.models import AlertRule, Condition, Metric
+from monitoring.lag.groups.rules import Status
+from monitoring.lag.models import WatchedGroup
 from monitoring.rollups import reading
 from monitoring.rollups.histogram import percentile
-from monitoring.watch.models import WatchedGroup
-from monitoring.watch.rules import Status
 
 # Seconds that are younger than this may still be written.
 SETTLED = timedelta(seconds=1)

@@ -13,11 +13,12 @@ from eventhub.events.models import Event
 from eventhub.pages.partials import is_partial
 from eventhub.pages.ranges import LONG_PRESETS, time_range
 from monitoring import comparing
+from monitoring.lag import inside, thinning
+from monitoring.lag.groups import reading
+from monitoring.lag.groups.rules import Status
+from monitoring.lag.models import WatchedGroup
 from monitoring.rollups.windows import Window, ceil_to, floor_to, window_between
 from monitoring.views.moments import ways
-from monitoring.watch import inside, reading, thinning
-from monitoring.watch.models import WatchedGroup
-from monitoring.watch.rules import Status
 
 DEFAULT_RANGE = "1h"
 # Groups beyond these are found by the filter.

@@ -21,8 +21,9 @@ from eventhub.events.models import Event
 from eventhub.pages.partials import is_partial
 from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.pages.toasts import toast
-from monitoring import comparing, lag
+from monitoring import comparing
 from monitoring.control import set_paused
+from monitoring.lag.sources import reading as lag
 from monitoring.rollups import reading
 from monitoring.rollups.choosing import Choice
 from monitoring.rollups.windows import window_between
@@ -132,8 +133,9 @@ def recent_events(found: Source) -> list[Event]:
 
 def _chart_json(found: Source, chosen: TimeRange, ago: timedelta | None) -> str:
     """Events in and messages waiting, per step, as the page's script draws them."""
+    finest_s = lag.least_step_s(chosen.start, timezone.now())
     window = window_between(
-        chosen.start, chosen.end, max(5, reading.coarsest_grain(chosen.start, chosen.end))
+        chosen.start, chosen.end, max(finest_s, reading.coarsest_grain(chosen.start, chosen.end))
     )
     series = reading.series(window, origin_id=found.pk, most_types=0, system=True)
     waiting, behind_s = lag.source_series(found, window.start, window.end, window.step_s)

@@ -15,9 +15,9 @@ from eventhub.access.audit import actor_of
 from eventhub.access.models import Role
 from eventhub.access.roles import may
 from monitoring.alerts.models import Alert
+from monitoring.lag.groups import reading
 from monitoring.live import latest
 from monitoring.sharing import LENGTHS, ends_at, make_key
-from monitoring.watch import reading
 
 MOST_GROUPS = 12
 MOST_ALERTS = 8

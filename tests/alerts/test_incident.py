@@ -13,11 +13,11 @@ from eventhub.brokers.models import Kind, Source
 from eventhub.traces.models import Instance, Process
 from monitoring.alerts import evaluating, sending
 from monitoring.alerts.models import Alert, AlertRule, Channel, Condition, Metric, Notice, Silence
+from monitoring.lag.groups.asking import store_groups
+from monitoring.lag.groups.looking import GroupNow
+from monitoring.lag.groups.rules import Status
+from monitoring.lag.models import WatchedBroker
 from monitoring.rollups.models import Rollup
-from monitoring.watch.looking import GroupNow
-from monitoring.watch.models import WatchedBroker
-from monitoring.watch.rules import Status
-from monitoring.watch.sampling import store_groups
 from tests.alerts.receivers import HttpReceiver, SmtpServer, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)

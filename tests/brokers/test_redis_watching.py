@@ -13,8 +13,8 @@ from eventhub.brokers import redis_watching
 from eventhub.brokers.adapter import WatchesAll, open_adapter
 from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.redis_watching import NOBODY_READS
-from monitoring.watch import sampling
-from monitoring.watch.models import WatchedBroker, WatchedGroup
+from monitoring.lag.groups import asking
+from monitoring.lag.models import WatchedBroker, WatchedGroup
 
 
 @pytest.fixture
@@ -110,6 +110,6 @@ def test_two_sources_on_one_redis_are_one_broker_with_all_its_groups(client, nam
         Source.objects.create(name=f"{name}-{n}", kind=Kind.REDIS, config={"streams": [f"{name}.s{n}"]})
     client.xadd(f"{name}.foreign", {"body": "1"})
     client.xgroup_create(f"{name}.foreign", f"{name}-billing", id="0")
-    assert sampling.watch() == 1
+    assert asking.watch() == 1
     assert WatchedBroker.objects.count() == 1
     assert WatchedGroup.objects.get(name=f"{name}-billing").messages == 1

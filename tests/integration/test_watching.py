@@ -16,10 +16,10 @@ from confluent_kafka.cimpl import NewTopic
 
 from eventhub.brokers.adapter import Lag, open_adapter
 from eventhub.brokers.models import Kind, Source
-from monitoring.watch import sampling
-from monitoring.watch.looking import GroupNow, Memory, look
-from monitoring.watch.models import WatchedBroker, WatchedGroup
-from monitoring.watch.rules import Status
+from monitoring.lag.groups import asking
+from monitoring.lag.groups.looking import GroupNow, Memory, look
+from monitoring.lag.groups.rules import Status
+from monitoring.lag.models import WatchedBroker, WatchedGroup
 from tests.integration.kafka_source import KafkaSource, wait_until
 from tests.integration.under_test import RabbitmqUnderTest, SqsUnderTest
 from tests.services.artifacts import class_path, java
@@ -273,7 +273,7 @@ def test_what_was_seen_is_stored_and_a_broker_that_is_away_is_told(kafka_shop):
     Source.objects.create(
         name="gone", kind=Kind.KAFKA, config={"bootstrap_servers": "127.0.0.1:1", "topics": ["x"]}
     )
-    assert sampling.watch() == 1
+    assert asking.watch() == 1
     stored = WatchedGroup.objects.get(name=group)
     assert (stored.messages, stored.status) == (25, Status.WATCHING)
     assert stored.history.get().messages == 25

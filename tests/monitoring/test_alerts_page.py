@@ -4,10 +4,10 @@ import pytest
 from django.utils import timezone
 
 from monitoring.alerts.models import Alert, AlertRule, Channel, Silence
+from monitoring.lag.groups.forecast import Forecast
+from monitoring.lag.groups.reading import in_words
+from monitoring.lag.models import WatchedBroker, WatchedGroup
 from monitoring.snapshot import take
-from monitoring.watch.forecast import Forecast
-from monitoring.watch.models import WatchedBroker, WatchedGroup
-from monitoring.watch.reading import in_words
 
 pytestmark = pytest.mark.django_db
 

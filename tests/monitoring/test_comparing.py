@@ -6,7 +6,7 @@ from django.utils import timezone
 from dlq import intake
 from dlq.models import DeadLetter
 from dlq.preparing import prepared
-from monitoring.watch.models import GroupMinute, WatchedBroker, WatchedGroup
+from monitoring.lag.models import GroupMinute, WatchedBroker, WatchedGroup
 from tests.dlq.letters import broken
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from eventhub.access.models import Scope
 from eventhub.access.tokens import create_token
 from eventhub.brokers.models import Kind
 from monitoring.exposition import Family, families, render
-from monitoring.watch.models import WatchedBroker, WatchedGroup
+from monitoring.lag.models import WatchedBroker, WatchedGroup
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.secrets import scrubbing
 from eventhub.ingest.loop import SourceLoop
 from eventhub.ingest.supervisor import Supervisor
-from monitoring import lag
+from monitoring.lag.sources import asking
 
 # A word of each, so that a test that finds one says which.
 SECRETS = {
@@ -153,7 +153,7 @@ def fail(sources: list[Source]) -> None:
             loop._note_failure(ConnectionError(f"cannot log in with {secret} at http://ann:{secret}@host"))
         supervisor._loops[source.pk] = loop
     supervisor._write_statuses()
-    lag.sample()
+    asking.sample()
 
 
 def test_no_log_line_and_no_row_tells_a_secret(sources, capfd):

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -55,6 +55,37 @@ def test_longer_ranges_are_told_by_the_hour():
     told = hops.hop_series(window_between(START - timedelta(days=7), START + timedelta(hours=2)))
     assert told.step_s == 3600
     assert [value for value in told.quantiles[1] if value] == [pytest.approx(0.5, rel=0.02)]
+
+
+def test_the_last_minutes_are_told_by_the_second_and_leave_after_two_hours():
+    now = datetime.now(UTC).replace(microsecond=0)
+    ago_s = (now - START).total_seconds()
+    learn(*pairs(10, 0.5, at_s=ago_s - 60.0), *pairs(10, 2.0, at_s=ago_s - 57.0, effect="payment.settled"))
+    told = hops.hop_series(window_between(now - timedelta(minutes=4), now))
+    assert told.step_s == 1
+    p50 = {
+        t - int(now.timestamp()): value
+        for t, value in zip(told.times, told.quantiles[0], strict=True)
+        if value
+    }
+    assert p50 == {-60: pytest.approx(0.5, rel=0.02), -55: pytest.approx(2.0, rel=0.02)}
+    retention.forget(now + timedelta(hours=1))
+    assert Hop.objects.filter(grain=Grain.SECOND).exists()
+    retention.forget(now + timedelta(hours=2, minutes=1))
+    assert set(Hop.objects.values_list("grain", flat=True)) == {Grain.MINUTE, Grain.HOUR}
+
+
+def test_every_grain_of_a_hop_says_the_same():
+    now = datetime.now(UTC).replace(microsecond=0)
+    learn(*pairs(30, 0.5, at_s=(now - START).total_seconds() - 600.0))
+    rows = Hop.objects.exclude(from_type="").values_list("grain", "count", "buckets", "counts")
+    assert len({(count, str(buckets), str(counts)) for _, count, buckets, counts in rows}) == 1
+    assert {grain for grain, *_ in rows} == {Grain.SECOND, Grain.MINUTE, Grain.HOUR}
+
+
+def test_what_happened_long_ago_is_learned_by_the_minute():
+    learn(*pairs(10, 0.5))
+    assert set(Hop.objects.values_list("grain", flat=True)) == {Grain.MINUTE, Grain.HOUR}
 
 
 def test_hours_of_the_flow_leave_with_the_figures(settings):

@@ -2,13 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from django.db import connection
 
 from eventhub.traces.flow.figures import MINUTES_UP_TO, Edge, edges
 from eventhub.traces.flow.keeping import numbers_of
+from eventhub.traces.flow.learning import SECONDS_FOR
 from eventhub.traces.models import Grain, HopKind
 from monitoring.rollups.histogram import percentile
 from monitoring.rollups.windows import Window, ceil_to, floor_to
@@ -16,6 +17,8 @@ from monitoring.rollups.windows import Window, ceil_to, floor_to
 QUANTILES = (0.5, 0.95, 0.99)
 # Fewer than these make no 95th percentile worth a place among the slowest.
 FEWEST = 5
+# Longer ranges are told by the minute.
+SECONDS_UP_TO = timedelta(minutes=16)
 
 
 class HopTime(msgspec.Struct, frozen=True):
@@ -64,9 +67,8 @@ def of_edges(ways: Iterable[Edge], *, to_type: str = "", to_service: str = "") -
 
 
 def hop_series(window: Window, *, to_type: str = "", to_service: str = "") -> HopSeries:
-    """How long the hops to a type or service took in each step, by event time; a step is a minute at least."""
-    is_short = window.end - window.start <= MINUTES_UP_TO + timedelta(minutes=1)
-    grain = Grain.MINUTE if is_short else Grain.HOUR
+    """How long the hops to a type or service took in each step, by event time; never finer than what is kept."""
+    grain = _grain(window, datetime.now(UTC))
     step_s = max(window.step_s, int(grain))
     start, end = floor_to(window.start, step_s), ceil_to(window.end, step_s)
     steps: dict[int, Counter[int]] = defaultdict(Counter)
@@ -83,6 +85,14 @@ def hop_series(window: Window, *, to_type: str = "", to_service: str = "") -> Ho
             steps[int(floor_to(bucket, step_s).timestamp())].update(histogram)
     times = list(range(int(start.timestamp()), int(end.timestamp()), step_s))
     return HopSeries(step_s, times, [[_quantile(steps.get(t), q) for t in times] for q in QUANTILES])
+
+
+def _grain(window: Window, now: datetime) -> Grain:
+    length = window.end - window.start
+    # A quarter of an hour of seconds is read in no time; hours of them are not.
+    if length <= SECONDS_UP_TO and window.start >= now - SECONDS_FOR:
+        return Grain.SECOND
+    return Grain.MINUTE if length <= MINUTES_UP_TO + timedelta(minutes=1) else Grain.HOUR
 
 
 def _quantile(histogram: Counter[int] | None, q: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The flow as it is kept: rows of ways in minutes and hours, added to by the learner, summed up by readers."""
+"""The flow as it is kept: rows of ways in seconds, minutes and hours, added to by the learner, summed up by readers."""
 
 from collections import Counter
 from collections.abc import Mapping

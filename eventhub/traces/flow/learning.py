@@ -1,7 +1,7 @@
 """Learning the flow from the log: which event caused which, who published and who processed it, and how long it took.
 
 One reader follows the log in its order, behind ingest and never in its way, so that no late commit is missed and no
-page ever scans events to draw a map. It adds to rows of minutes and of hours, and marks the traces it met, for
+page ever scans events to draw a map. It adds to rows of seconds, minutes and hours, and marks the traces it met, for
 `eventhub.traces.processes.watching` to look at.
 """
 
@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from eventhub.events import receipts
 from eventhub.traces.flow.keeping import Counts, Way, add
 from eventhub.traces.models import FlowProgress, Grain, HopKind
+from monitoring.rollups.windows import floor_to
 
 PIECE = 5_000
 # How long one run works before it lets others have the worker.
@@ -24,6 +25,8 @@ RUN_S = 2.5
 # A trace is looked at when nothing has come of it for so long.
 QUIET_S = 2.0
 LONGEST_NAME = 300
+# What happened longer ago is not told by the second: a backlog of days would fill the table with seconds.
+SECONDS_FOR = timedelta(hours=2)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -60,7 +63,7 @@ def _piece() -> int:
         return 0
     seen = _next(progress)
     if seen:
-        ways, touched = counted(seen)
+        ways, touched = counted(seen, datetime.now(UTC))
         add(ways)
         _mark(touched)
         progress.txid, progress.position = seen[-1].txid, seen[-1].position
@@ -71,8 +74,8 @@ def _piece() -> int:
     return len(seen)
 
 
-def counted(seen: Sequence[Seen]) -> tuple[dict[Way, Counts], set[str]]:
-    """What a piece of the log adds to the ways, and which traces it is of."""
+def counted(seen: Sequence[Seen], now: datetime) -> tuple[dict[Way, Counts], set[str]]:
+    """What a piece of the log, read at `now`, adds to the ways, and which traces it is of."""
     ways: dict[Way, Counts] = defaultdict(Counts)
     touched: set[str] = set()
     for event in seen:
@@ -83,7 +86,7 @@ def counted(seen: Sequence[Seen]) -> tuple[dict[Way, Counts], set[str]]:
         took_s, failed = _took(event), event.event_type == receipts.FAILED
         # Names longer than an index holds are cut rather than let them stop the learner.
         kind, *names = (name[:LONGEST_NAME] for name in way)
-        for grain in Grain:
+        for grain in _grains(event.occurred_at, now):
             ways[Way(int(grain), _bucket(event.occurred_at, grain), kind, *names)].add(took_s, failed=failed)
     return ways, touched
 
@@ -105,9 +108,12 @@ def _took(event: Seen) -> float | None:
     return (event.occurred_at - event.about_at).total_seconds() if event.about_at else None
 
 
+def _grains(at: datetime, now: datetime) -> Sequence[Grain]:
+    return tuple(Grain) if at >= now - SECONDS_FOR else (Grain.MINUTE, Grain.HOUR)
+
+
 def _bucket(at: datetime, grain: Grain) -> datetime:
-    start = at.replace(second=0, microsecond=0)
-    return start.replace(minute=0) if grain == Grain.HOUR else start
+    return floor_to(at, int(grain))
 
 
 def _next(progress: FlowProgress) -> list[Seen]:

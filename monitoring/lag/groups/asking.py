@@ -19,8 +19,8 @@ from django.utils import timezone
 from eventhub.brokers.adapter import BrokerError, Lag, WatchesAll, is_polled, open_adapter
 from eventhub.brokers.models import Kind, Source
 from eventhub.brokers.secrets.scrubbing import scrub
-from monitoring.watch.looking import GroupNow, Memory, look, topics_of
-from monitoring.watch.models import WatchedBroker, WatchedGroup
+from monitoring.lag.groups.looking import GroupNow, Memory, look, topics_of
+from monitoring.lag.models import WatchedBroker, WatchedGroup
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from eventhub.brokers.adapter import BrokerError, Lag, open_adapter
 from eventhub.brokers.models import Kind, Source
-from monitoring import lag
-from monitoring.models import LagProbe, LagSample
+from monitoring.lag import thinning
+from monitoring.lag.sources import asking, reading
+from monitoring.models import LagProbe, LagSample, SourceMinute
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,6 +38,15 @@ class Mute(Hanging):
 
     def lag(self) -> list[Lag]:
         return [Lag(topic="orders", group="g", messages=None)]
+
+
+class Telling(Hanging):
+    """A broker with so many messages for the group."""
+
+    waiting = 0
+
+    def lag(self) -> list[Lag]:
+        return [Lag(topic="orders", group="g", messages=Telling.waiting)]
 
 
 class Refusing(Hanging):
@@ -67,8 +77,8 @@ def test_what_waits_in_a_redis_stream_is_sampled_in_messages_and_seconds(shop, s
     long_ago_ms = int((timezone.now() - timedelta(seconds=30)).timestamp() * 1000)
     for n in range(3):
         stream.xadd("shop.orders", {"body": b"{}"}, id=f"{long_ago_ms}-{n + 1}")
-    assert lag.sample() == 1
-    now = lag.latest()[shop.pk]
+    assert asking.sample() == 1
+    now = reading.latest()[shop.pk]
     assert (now.source, now.topic, now.messages, now.error) == ("shop", "shop.orders", 3, "")
     assert now.seconds == pytest.approx(30, abs=5)
 
@@ -78,9 +88,9 @@ def test_groups_of_other_readers_are_told_by_topic_and_do_not_make_the_source_la
         stream.xadd("shop.orders", {"body": b"{}"})
         stream.xgroup_create("shop.orders", "billing", id="0")
         adapter.acknowledge(adapter.poll(10, 1))
-    lag.sample()
-    assert lag.latest()[shop.pk].messages == 0
-    assert {(one.group, one.messages) for one in lag.latest_by_topic(shop)} == {
+    asking.sample()
+    assert reading.latest()[shop.pk].messages == 0
+    assert {(one.group, one.messages) for one in reading.latest_by_topic(shop)} == {
         ("billing", 1),
         ("eventhub", 0),
     }
@@ -93,13 +103,13 @@ def test_a_broker_that_hangs_does_not_hold_up_the_others(shop, stream, with_brok
     Hanging.released.clear()
     with_broker(outbox=Hanging)
     started = timezone.now()
-    assert lag.sample(timeout_s=0.5) == 1
+    assert asking.sample(timeout_s=0.5) == 1
     assert timezone.now() - started < timedelta(seconds=3)
-    assert lag.latest()[shop.pk].messages == 0
-    assert "not answered" in lag.latest()[stuck.pk].error
+    assert reading.latest()[shop.pk].messages == 0
+    assert "not answered" in reading.latest()[stuck.pk].error
     # Asked again while the first question is still open: no second thread, the same answer.
     before = threading.active_count()
-    lag.sample(timeout_s=0.2)
+    asking.sample(timeout_s=0.2)
     assert threading.active_count() <= before + 1
     Hanging.released.set()
 
@@ -107,18 +117,18 @@ def test_a_broker_that_hangs_does_not_hold_up_the_others(shop, stream, with_brok
 def test_unknown_is_not_zero(with_broker):
     outbox = Source.objects.create(name="outbox", kind=Kind.OUTBOX)
     with_broker(outbox=Mute)
-    lag.sample()
-    now = lag.latest()[outbox.pk]
+    asking.sample()
+    now = reading.latest()[outbox.pk]
     assert (now.messages, now.seconds) == (None, None)
 
 
 def test_why_a_broker_cannot_tell_is_kept_until_it_can(shop, stream, with_broker, settings):
     whole = settings.BROKER_ADAPTERS
     with_broker(redis=Refusing)
-    lag.sample()
-    assert lag.latest()[shop.pk].error.startswith("The broker refused the password.")
+    asking.sample()
+    assert reading.latest()[shop.pk].error.startswith("The broker refused the password.")
     settings.BROKER_ADAPTERS = whole
-    lag.sample()
+    asking.sample()
     assert LagProbe.objects.get(source=shop).error == ""
 
 
@@ -126,12 +136,12 @@ def test_an_old_answer_says_nothing_about_now(shop):
     at = timezone.now() - timedelta(minutes=2)
     LagSample.objects.create(at=at, source=shop, topic="shop.orders", group="eventhub", messages=7)
     LagProbe.objects.create(source=shop, asked_at=at)
-    assert lag.latest() == {}
+    assert reading.latest() == {}
 
 
 def test_samples_are_forgotten_after_a_day(shop, stream):
     LagSample.objects.create(at=timezone.now() - timedelta(hours=26), source=shop, topic="t", messages=1)
-    lag.sample()
+    asking.sample()
     assert not LagSample.objects.filter(topic="t").exists()
 
 
@@ -139,7 +149,7 @@ def test_switched_off_sources_and_those_nobody_polls_are_not_asked(with_broker):
     Source.objects.create(name="off", kind=Kind.OUTBOX, enabled=False)
     Source.objects.create(name="web", kind=Kind.HTTP)
     with_broker(outbox=Refusing)
-    assert lag.sample() == 0
+    assert asking.sample() == 0
     assert not LagProbe.objects.exists()
 
 
@@ -154,5 +164,37 @@ def test_the_series_of_a_source_has_gaps_where_nothing_was_known(shop):
         LagSample.objects.create(
             at=at, source=shop, topic="b", group="eventhub", messages=1, oldest_age_s=2.0
         )
-    assert lag.source_series(shop, start, end, 5) == ([6, None, 1], [2.0, None, 2.0])
-    assert lag.worst_between(start, end) == 2.0
+    assert reading.source_series(shop, start, end, 5) == ([6, None, 1], [2.0, None, 2.0])
+    assert reading.worst_between(start, end) == 2.0
+
+
+def test_what_waited_is_kept_by_the_minute_for_longer_than_the_samples(shop, with_broker):
+    with_broker(redis=Mute)
+    start = timezone.now().replace(second=0, microsecond=0)
+    asking.sample()
+    assert [(one.source, one.messages) for one in SourceMinute.objects.all()] == []  # of no group of its own
+    shop.config = {**shop.config, "group": "g"}
+    shop.save()
+    with_broker(redis=Telling)
+    for Telling.waiting in (7, 3):
+        asking.sample()
+    assert max(SourceMinute.objects.values_list("messages", flat=True)) == 7
+    end = start + timedelta(minutes=4)
+    assert max(n for n in reading.source_series(shop, start, end, 60)[0] if n is not None) == 7
+
+
+def test_a_source_s_history_goes_back_three_months_by_the_hour(shop):
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for ago in (timedelta(days=30), timedelta(days=2)):
+        for minute, waiting in ((0, 5), (10, 9), (20, None)):
+            at = now - ago + timedelta(minutes=minute)
+            SourceMinute.objects.create(source=shop, minute=at, messages=waiting, seconds=float(minute))
+    SourceMinute.objects.create(source=shop, minute=now - timedelta(days=92), messages=1)
+    thinning.thin(now)
+    assert SourceMinute.objects.count() == 4  # an hour, and three minutes of the day before yesterday
+    assert reading.least_step_s(now - timedelta(days=30), now) == 3600
+    start = now - timedelta(days=30)
+    assert reading.source_series(shop, start, start + timedelta(hours=2), 3600) == ([9, None], [20.0, None])
+    assert reading.least_step_s(now - timedelta(days=2), now) == 60
+    start = now - timedelta(days=2)
+    assert reading.source_series(shop, start, start + timedelta(minutes=20), 600) == ([5, 9], [0.0, 10.0])

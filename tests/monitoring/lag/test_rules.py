@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.watch.rules import WINDOW, Commit, Depth, Status, judge, judge_queue, note, worst
+from monitoring.lag.groups.rules import WINDOW, Commit, Depth, Status, judge, judge_queue, note, worst
 
 
 def window(*commits: tuple[int, int], every_s: float = 5.0) -> list[Commit]:

@@ -1,44 +1,33 @@
-"""What waits on the brokers: asked every few seconds, kept for a day, told as messages and as seconds.
+"""What waits for EventHub in each source: now, by topic, and over time, in messages and in seconds.
 
 None means that nobody could tell, which is not the same as zero.
 """
 
-import logging
-import threading
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import connection, connections, transaction
+from django.db import connection
 from django.utils import timezone
 
-from eventhub.brokers.adapter import BrokerError, Lag, is_polled, open_adapter
 from eventhub.brokers.models import Source
-from eventhub.brokers.secrets.scrubbing import scrub
-from monitoring.models import LagProbe, LagSample
+from monitoring.lag import thinning
+from monitoring.lag.sources.asking import KEPT_FOR, OWN
 
-log = logging.getLogger(__name__)
-
-# A broker that does not answer within this is reported as such; the others are not held up by it.
-TIMEOUT_S = 4.0
 # A sample older than this says nothing about now.
 FRESH_FOR = timedelta(seconds=30)
-# A day, and the hour around the same time yesterday.
-KEPT_FOR = timedelta(hours=25)
 SERIES_FOR = timedelta(minutes=10)
 SERIES_STEP_S = 5
 
-# Some brokers tell of every group that reads a topic; a source is as far behind as EventHub's own group.
-OWN = """(CASE s.kind
-    WHEN 'redis' THEN l."group" = coalesce(s.config ->> 'group', 'eventhub')
-    WHEN 'kafka' THEN l."group" = coalesce(s.config ->> 'group', 'eventhub.' || s.name)
-    WHEN 'rabbitmq' THEN l."group" = coalesce(s.config ->> 'queue', 'eventhub.' || s.name)
-    ELSE true END)"""
-
-_asking: dict[int, Future[list[Lag]]] = {}
-_asking_lock = threading.Lock()
+# What waited for one source at each moment of a range: lag_by_source (source_id, at), source_minute_once.
+SAMPLES = f"""
+    SELECT at, sum(messages) AS messages, max(oldest_age_s) AS seconds
+    FROM monitoring_lagsample l JOIN brokers_source s ON s.id = l.source_id
+    WHERE source_id = %s AND at >= %s AND at < %s AND {OWN} GROUP BY 1"""  # noqa: S608 - a constant
+HISTORY = """
+    SELECT minute AS at, messages, seconds FROM monitoring_sourceminute
+    WHERE source_id = %s AND minute >= %s AND minute < %s"""
 
 
 class SourceLag(msgspec.Struct, frozen=True):
@@ -69,86 +58,6 @@ class TopicLag(msgspec.Struct, frozen=True):
 
 
 UNKNOWN = SourceLag("", "", None, None)
-
-
-# -- Asking the brokers --------------------------------------------------------------------------
-
-
-def sample(timeout_s: float = TIMEOUT_S) -> int:
-    """Ask the broker of every enabled source at once, store what they say, forget what is old.
-
-    Returns how many sources could tell. One that hangs is left to its thread and not asked again meanwhile.
-    """
-    sources = [source for source in Source.objects.filter(enabled=True) if is_polled(source)]
-    # Not used as a context manager: leaving that would wait for a broker that hangs.
-    pool = ThreadPoolExecutor(max_workers=max(1, len(sources)), thread_name_prefix="lag")
-    with _asking_lock:
-        started = {
-            source: pool.submit(_ask, source)
-            for source in sources
-            if source.pk not in _asking or _asking[source.pk].done()
-        }
-        _asking.update({source.pk: future for source, future in started.items()})
-    wait(started.values(), timeout=timeout_s)
-    pool.shutdown(wait=False)
-    now = timezone.now()
-    told = 0
-    with transaction.atomic():
-        for source in sources:
-            told += _store(source, started.get(source), timeout_s, now)
-        LagSample.objects.filter(at__lt=now - KEPT_FOR).delete()
-    return told
-
-
-def _ask(source: Source) -> list[Lag]:
-    try:
-        adapter = open_adapter(source, consumer="eventhub-lag")
-        try:
-            return adapter.lag()
-        finally:
-            adapter.close()
-    finally:
-        connections.close_all()  # the outbox asks the database, and nobody else closes a thread's connection
-
-
-def _store(source: Source, asked: Future[list[Lag]] | None, timeout_s: float, now: datetime) -> bool:
-    error, lags = "", []
-    if asked is None or not asked.done():
-        error = f"The broker has not answered for {timeout_s:.0f} s. Check that it runs and can be reached."
-    else:
-        try:
-            lags = asked.result()
-        except BrokerError as failure:
-            error = str(failure)
-        except Exception as failure:  # whatever an adapter raises, the other sources are told
-            log.exception("Asking %s for its lag failed", source.name)
-            error = scrub(f"{type(failure).__name__}: {failure}")
-    LagSample.objects.bulk_create(
-        LagSample(
-            at=now,
-            source=source,
-            topic=lag.topic,
-            partition=lag.partition,
-            group=lag.group,
-            messages=lag.messages,
-            pending=lag.pending,
-            oldest_age_s=_seconds(lag),
-            position=lag.position,
-            end=lag.end,
-        )
-        for lag in lags
-    )
-    LagProbe.objects.update_or_create(source=source, defaults={"asked_at": now, "error": error[:2000]})
-    return not error
-
-
-def _seconds(lag: Lag) -> float | None:
-    if lag.oldest_age is not None:
-        return max(0.0, lag.oldest_age.total_seconds())
-    return 0.0 if lag.messages == 0 else None
-
-
-# -- Reading what they said ----------------------------------------------------------------------
 
 
 def latest(now: datetime | None = None) -> dict[int, SourceLag]:
@@ -188,17 +97,22 @@ def worst_series(now: datetime) -> list[float | None]:
     return [found.get(i) for i in range(int(SERIES_FOR.total_seconds()) // SERIES_STEP_S)]
 
 
+def least_step_s(start: datetime, now: datetime) -> int:
+    """The finest step in which what waited since `start` can be told, in seconds."""
+    return SERIES_STEP_S if start >= now - KEPT_FOR else thinning.grain_s(start, now)
+
+
 def source_series(
     source: Source, start: datetime, end: datetime, step_s: int
 ) -> tuple[list[int | None], list[float | None]]:
-    """Messages that waited for `source`, and the longest wait in seconds, in each step; None where unknown."""
+    """Messages that waited for `source`, and the longest wait in seconds, in each step; None where unknown.
+
+    Steps of a minute and longer are read from the history, which goes further back than the samples.
+    """
+    moments = HISTORY if step_s >= 60 else SAMPLES
     sql = f"""
-        SELECT t, max(messages)::bigint, max(seconds) FROM (
-            SELECT floor(extract(epoch FROM at - %s) / %s)::int AS t, at, sum(messages) AS messages,
-                   max(oldest_age_s) AS seconds
-            FROM monitoring_lagsample l JOIN brokers_source s ON s.id = l.source_id
-            WHERE source_id = %s AND at >= %s AND at < %s AND {OWN} GROUP BY 1, 2) AS moments
-        GROUP BY 1"""  # noqa: S608 - a constant
+        SELECT floor(extract(epoch FROM at - %s) / %s)::int, max(messages)::bigint, max(seconds)
+        FROM ({moments}) AS moments GROUP BY 1"""  # noqa: S608 - constants
     found = {t: (m, s) for t, m, s in _rows(sql, [start, step_s, source.pk, start, end])}
     steps = range(int((end - start).total_seconds()) // step_s)
     nothing = (None, None)

@@ -1,4 +1,4 @@
-"""The history of groups and queues: minutes become hours after eight days, and hours leave after three months."""
+"""The history of lag: minutes become hours after eight days, and hours leave after three months."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ KEEP_MINUTES = timedelta(days=8)
 KEEP_HOURS = timedelta(days=91)
 
 # The first minute of each hour stays and takes in the others; the status is that of the last one.
-HOURS = """
+HOURS_OF_GROUPS = """
 WITH old AS (
     DELETE FROM monitoring_groupminute WHERE minute < %s AND extract(minute FROM minute) <> 0 RETURNING *
 )
@@ -21,14 +21,27 @@ FROM old GROUP BY 1, 2
 ON CONFLICT (group_id, minute) DO UPDATE SET status = excluded.status,
     messages = greatest(m.messages, excluded.messages), seconds = greatest(m.seconds, excluded.seconds)
 """
+HOURS_OF_SOURCES = """
+WITH old AS (
+    DELETE FROM monitoring_sourceminute WHERE minute < %s AND extract(minute FROM minute) <> 0 RETURNING *
+)
+INSERT INTO monitoring_sourceminute AS m (source_id, minute, messages, seconds)
+SELECT source_id, date_bin('1 hour', minute, timestamptz 'epoch'), max(messages), max(seconds)
+FROM old GROUP BY 1, 2
+ON CONFLICT (source_id, minute) DO UPDATE SET
+    messages = greatest(m.messages, excluded.messages), seconds = greatest(m.seconds, excluded.seconds)
+"""
 
 
 def thin(now: datetime | None = None) -> None:
     """Make hours of old minutes: the most that waited in each; and drop what nobody looks back to."""
     at = now or timezone.now()
+    hour = (at - KEEP_MINUTES).replace(minute=0, second=0, microsecond=0)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM monitoring_groupminute WHERE minute < %s", [at - KEEP_HOURS])
-        cursor.execute(HOURS, [(at - KEEP_MINUTES).replace(minute=0, second=0, microsecond=0)])
+        cursor.execute(HOURS_OF_GROUPS, [hour])
+        cursor.execute("DELETE FROM monitoring_sourceminute WHERE minute < %s", [at - KEEP_HOURS])
+        cursor.execute(HOURS_OF_SOURCES, [hour])
 
 
 def grain_s(start: datetime, now: datetime) -> int:

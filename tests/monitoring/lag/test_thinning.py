@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.watch import reading, thinning
-from monitoring.watch.models import GroupMinute, WatchedBroker, WatchedGroup
+from monitoring.lag import thinning
+from monitoring.lag.groups import reading
+from monitoring.lag.models import GroupMinute, WatchedBroker, WatchedGroup
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from eventhub.brokers.adapter import Lag
-from monitoring.watch import behind, rules
-from monitoring.watch.behind import End, seconds_behind
-from monitoring.watch.forecast import LONGEST_S, growth_per_s
-from monitoring.watch.rules import Commit, Depth, Status, judge, judge_queue, worst
+from monitoring.lag.groups import behind, rules
+from monitoring.lag.groups.behind import End, seconds_behind
+from monitoring.lag.groups.forecast import LONGEST_S, growth_per_s
+from monitoring.lag.groups.rules import Commit, Depth, Status, judge, judge_queue, worst
 
 # What a group waits for is kept this often for its trend.
 MOST_TREND = 150

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.watch.forecast import forecast, growth_per_s
+from monitoring.lag.groups.forecast import forecast, growth_per_s
 
 
 @given(st.floats(-20, 20), st.integers(0, 10**6), st.integers(6, 100))

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.watch.behind import MOST_POINTS, End, note, passed_at, seconds_behind
+from monitoring.lag.groups.behind import MOST_POINTS, End, note, passed_at, seconds_behind
 
 
 def test_between_two_points_the_log_grew_evenly():

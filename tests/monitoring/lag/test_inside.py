@@ -8,7 +8,7 @@ from eventhub.outbox.publishing import publish
 from eventhub.sourcing.appending import New, append
 from eventhub.sourcing.projecting import rebuilding
 from monitoring.exposition import families, render
-from monitoring.watch import inside
+from monitoring.lag import inside
 from tests.sourcing.balances import balances_declared
 
 pytestmark = pytest.mark.django_db(transaction=True)

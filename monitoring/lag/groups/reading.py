@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from eventhub.pages.formats import duration, rate
-from monitoring.watch.forecast import Forecast, forecast
-from monitoring.watch.models import GroupMinute, WatchedBroker, WatchedGroup
-from monitoring.watch.rules import ORDER, Status
+from monitoring.lag.groups.forecast import Forecast, forecast
+from monitoring.lag.groups.rules import ORDER, Status
+from monitoring.lag.models import GroupMinute, WatchedBroker, WatchedGroup
 
 # What was not looked at for so long says nothing about now.
 FRESH_FOR = timedelta(seconds=60)
