@@ -16,7 +16,6 @@ from tests.services.kafka import KafkaAddress
 EVENTS = 400_000
 # The machine's own speed wanders: each figure is the median of rounds that take turns with the reference.
 ROUNDS = 3
-CONNECTOR_EVENTS = 200_000
 PARTITIONS = 4
 
 
@@ -46,7 +45,7 @@ def run() -> bool:
 def run_beside_connector() -> bool:
     """The same events through Debezium's JDBC sink on Kafka Connect; the goal is three times its rate."""
     with _stage() as (folder, kafka):
-        messages = list(stage.bodies(CONNECTOR_EVENTS))
+        messages = list(stage.bodies(EVENTS))
         theirs, ours = [], []
         for number in range(ROUNDS):
             theirs.append(_connect(folder / f"round-{number}", kafka, messages))

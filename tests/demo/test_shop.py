@@ -45,7 +45,7 @@ def test_a_new_shop_has_a_past_and_is_live_within_seconds(streams):
         await asyncio.gather(shop, return_exceptions=True)
 
     asyncio.run(scene())
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 45
     asyncio.run(run(Options(rate=200, orders=1), streams.url))
     numbers = [event["data"]["order_id"] for event in streams.events("shop.orders")]
     assert len(set(numbers)) < 65, "the past happens once"

@@ -25,7 +25,7 @@ def test_topics_that_fit_a_pattern_are_read_and_new_ones_found_within_seconds(sh
     started = time.monotonic()
     [message] = take(reader, 1)
     assert (message.body, message.topic) == (b"2", f"{shop.name}.us.orders")
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20
     assert take(reader, 0) == []
 
 
@@ -281,7 +281,7 @@ def test_a_look_at_the_newest_messages_takes_nothing_from_anybody(shop):
     started = time.monotonic()
     looked = shop.open("look").peek(4, 5)
     assert bodies(looked) == [b"19", b"18", b"17", b"16"]
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert (
         shop.open("look", group=f"{shop.name}-x", topics=[shop.make(f"{shop.name}.empty")]).peek(4, 5) == []
     )

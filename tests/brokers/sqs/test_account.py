@@ -254,7 +254,7 @@ def test_a_server_that_is_not_there_is_named_and_soon(operation, reader):
     with pytest.raises(BrokerError, match=r"SQS at http://127\.0\.0\.1:1 cannot be reached"):
         adapter.lag() if operation == "lag" else adapter.poll(10, 10)
     adapter.close()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 9
 
 
 def test_what_goes_wrong_makes_the_next_one_look_for_credentials_again(name, door, monkeypatch):

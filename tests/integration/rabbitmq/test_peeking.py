@@ -23,7 +23,7 @@ def test_an_empty_stream_shows_nothing_and_soon(rabbit, reader, source):
     rabbit.queue("log", "stream")
     started = time.monotonic()
     assert reader(source(queue="log", queue_type="stream")).peek(5, 3.0) == []
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 20
 
 
 def test_a_tap_that_no_worker_has_run_is_shown_what_its_exchange_sends_meanwhile(rabbit, reader, source):
