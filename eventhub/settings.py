@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "monitoring.review",
     "eventhub.ingest",
     "eventhub.sources",
+    "eventhub.welcome",
     "eventhub.demo",
     "eventhub.running",
 ]

@@ -88,6 +88,12 @@ PAGES: dict[str, Rule | Door] = {
     "source-choose": EDIT,
     "source-add": EDIT,
     "source-edit": EDIT_ITS_OWN,
+    # The guide
+    "first-steps": SEE,
+    "first-steps-connect": EDIT,
+    "first-steps-send": OPERATE,
+    "first-steps-see": KEEP_FOR_ONESELF,
+    "first-steps-put-away": KEEP_FOR_ONESELF,
     # Alerts
     "alerts": SEE,
     "alert-silence": OPERATE,

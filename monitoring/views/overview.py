@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from dlq import listing
 from dlq.filter import Filter
 from dlq.models import Status
+from eventhub.pages import first_steps
 from eventhub.pages.hues import hue_of
 from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.traces.flow.hops import hop_times
@@ -69,7 +70,9 @@ def overview(request: HttpRequest) -> HttpResponse:
             {"snapshot": snapshot, "add_source_url": form_url(request, "add")},
         )
     if nothing_ever_arrived(snapshot):
-        return render(request, "monitoring/overview_empty.html", _first_steps(request, snapshot))
+        if first_steps.are_wanted(request):
+            return redirect("first-steps")
+        return render(request, "monitoring/overview_empty.html", {"snapshot": snapshot})
     chart = _chart(chosen, now, comparing.ago_of(request))
     context = {
         "range": chosen,
@@ -103,19 +106,6 @@ def nothing_ever_arrived(snapshot: Snapshot) -> bool:
         and not snapshot.dead_letters.open
         and not any(source.per_s for source in snapshot.sources)
     )
-
-
-def _first_steps(request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
-    address = request.build_absolute_uri("/api/events")
-    event = '{"event_type": "hello.said", "data": {"to": "EventHub"}}'
-    return {
-        "snapshot": snapshot,
-        "add_source_url": form_url(request, "add"),
-        "token_command": "python manage.py token create first-steps --scope ingest",
-        "curl_command": f"curl {address} -H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json' "
-        f"-d '{event}'",
-        "demo_command": "make run",
-    }
 
 
 def _window(chosen: TimeRange) -> Window:

@@ -109,6 +109,8 @@ def test_what_changes_anything_for_others_needs_more_than_seeing() -> None:
         "search-forget",
         "dead-letter-filters",
         "dead-letter-filter-forget",
+        "first-steps-see",
+        "first-steps-put-away",
     }
 
 

@@ -10,6 +10,7 @@ from tests.services.product import RESULTS
 
 PAGES = (
     "/",
+    "/first-steps/",
     "/traces/",
     "/dead-letters/",
     "/dead-letters/jobs/",

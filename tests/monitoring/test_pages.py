@@ -52,11 +52,12 @@ def test_the_overview_is_right_without_javascript(staff, traffic):
     assert re.search(r"Processing p95 2[45]\d ms", said)
 
 
-def test_before_the_first_event_the_overview_says_what_to_do(staff):
-    said = text_of(staff.get("/"))
-    assert "token create" in said
-    assert "curl http://testserver/api/events" in said
-    assert reverse("source-choose") in staff.get("/").content.decode()
+def test_before_the_first_event_the_overview_is_the_first_steps(staff):
+    assert staff.get("/")["Location"] == reverse("first-steps")
+    staff.post(reverse("first-steps-put-away"))
+    page = staff.get("/")
+    assert "No event has arrived yet" in text_of(page)
+    assert f'href="{reverse("first-steps")}"' in page.content.decode()
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login(client):
