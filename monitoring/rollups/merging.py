@@ -60,9 +60,9 @@ LEFT JOIN processing p ON (p.to_bucket, p.event_type, p.service) = (k.to_bucket,
 """
 
 
-def merge() -> None:
+def merge(now: datetime | None = None) -> None:
     """Make minutes of old seconds, hours of old minutes, and one row of each second that has settled."""
-    now = timezone.now().replace(microsecond=0)
+    now = (now or timezone.now()).replace(microsecond=0)
     minutes_end = (now - KEEP_MINUTES).replace(minute=0, second=0)
     seconds_end = (now - KEEP_SECONDS).replace(second=0)
     _replace(Grain.MINUTE, Grain.HOUR, EPOCH, minutes_end)

@@ -25,6 +25,8 @@ from eventhub.running.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "chaos"
+# How many events the long form plays; fewer for a machine that has other things to do.
+EVENTS = int(os.environ.get("CHAOS_EVENTS", "1000000"))
 # A worker that cannot reach the broker or PostgreSQL looks again after half a minute at the latest.
 PROGRESS_TIMEOUT_S = 90.0
 PREPARE = """
@@ -40,18 +42,28 @@ LOOKS = 20
 IN_WORK = """
 SELECT count(*) FROM pg_locks WHERE relation = 'events_event'::regclass AND mode = 'RowExclusiveLock' AND granted"""
 
-# Types and services of which the rollups say something else than there is: how many, by which broker, how many timed.
+# Sources, types and services of which the rollups say something else than there is: how many, by which broker, how many
+# timed.
 MISCOUNTED = """
 SELECT count(*) FROM (
-    SELECT event_type, coalesce(source, '') AS service, count(*) AS n FROM events_event GROUP BY 1, 2
+    SELECT origin_id, event_type, coalesce(source, '') AS service, count(*) AS n FROM events_event GROUP BY 1, 2, 3
 ) AS there FULL JOIN (
-    SELECT event_type, service, sum(received) AS n, min(broker) AS broker, max(broker) AS other_broker,
+    SELECT origin_id, event_type, service, sum(received) AS n, min(broker) AS broker, max(broker) AS other_broker,
         sum((SELECT sum(c) FROM unnest(arrival_counts) AS c)) AS timed
-    FROM rollups_rollup GROUP BY 1, 2 HAVING sum(received) > 0
-) AS counted USING (event_type, service)
+    FROM rollups_rollup GROUP BY 1, 2, 3 HAVING sum(received) > 0
+) AS counted USING (origin_id, event_type, service)
+LEFT JOIN brokers_source AS source ON source.id = origin_id
 WHERE there.n IS DISTINCT FROM counted.n OR counted.timed IS DISTINCT FROM counted.n
-    OR counted.broker IS DISTINCT FROM counted.other_broker
-    OR counted.broker NOT IN (SELECT kind FROM brokers_source)"""
+    OR counted.broker IS DISTINCT FROM source.kind OR counted.other_broker IS DISTINCT FROM source.kind"""
+# The merge task's work in `hours` from now, when all that was recorded has the next grain.
+MERGE = """
+from datetime import timedelta
+from django.utils import timezone
+from monitoring.rollups.merging import merge
+merge(timezone.now() + timedelta(hours={hours}))
+"""
+# In how many hours everything has which grain, in seconds.
+GRAINS = ((0, 1), (3, 60), (10 * 24, 3600))
 
 
 class Broker(Protocol):
@@ -87,16 +99,22 @@ class Story:
     stored: int = 0
     distinct: int = 0
     sum_of_numbers: int = 0
-    received: int = 0
-    miscounted: int = 0
+    # By the width of the rollups' buckets in seconds: how much they counted, and of how many sources, types and
+    # services wrongly.
+    counted: dict[int, int] = field(default_factory=dict)
+    miscounted: dict[int, int] = field(default_factory=dict)
     duplicates: int = 0
     dead_letters: int = 0
     steps: list[str] = field(default_factory=list)
 
     def assert_exactly_once(self) -> None:
-        """Each event is a row, none is two, and the rollups counted each once: in all, and by type and service."""
-        assert (self.stored, self.distinct, self.received) == (self.events,) * 3, self
-        assert self.miscounted == 0, self
+        """Each event is a row, none is two, and the rollups counted each once.
+
+        They did so in seconds, minutes and hours, in all and for each source, type and service.
+        """
+        assert (self.stored, self.distinct) == (self.events,) * 2, self
+        assert self.counted == {grain: self.events for _, grain in GRAINS}, self
+        assert self.miscounted == {grain: 0 for _, grain in GRAINS}, self
         assert self.sum_of_numbers == self.events * (self.events - 1) // 2, self
         assert self.dead_letters == 0, self
         assert self.kills_with_a_batch_in_work > 0, "no kill hit a batch in work; the test showed nothing"
@@ -107,7 +125,8 @@ class Story:
                 *self.steps,
                 f"{self.events:,} events, {self.kills} kills ({self.kills_with_a_batch_in_work} with a batch in work), "
                 f"{self.seconds:.0f} s: {self.stored:,} rows, {self.distinct:,} different; "
-                f"{self.duplicates:,} delivered again after they were stored",
+                f"{self.duplicates:,} delivered again after they were stored; the rollups count "
+                + ", ".join(f"{n:,} by {grain:,} s" for grain, n in self.counted.items()),
             ]
         )
 
@@ -175,6 +194,13 @@ def run(
     return story
 
 
+def run_long(broker: Broker) -> Story:
+    """`EVENTS` events and a dozen kills, spread as over a million whatever the number."""
+    return run(
+        broker, events=EVENTS, kills=12, batch_size=max(1, EVENTS // 200), alive_s=1.5 * EVENTS / 1_000_000
+    )
+
+
 def _comes_into_work(broker: Broker, database: "Database") -> bool:
     """Whether a batch is in work: now, or at one of the next looks. Between two batches a kill would show nothing."""
 
@@ -209,6 +235,15 @@ class Database:
             assert row is not None
             return row[0]
 
+    def run(self, code: str, **environment: str) -> None:
+        """Run some lines of Python in a process of EventHub's on this database."""
+        subprocess.run(
+            [sys.executable, "manage.py", "shell", "-c", code],
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            check=True,
+        )
+
     def stored(self) -> int:
         """How many events are committed."""
         return int(self.ask("SELECT count(*) FROM events_event"))
@@ -230,8 +265,12 @@ class Database:
         story.stored = self.stored()
         story.distinct = self.ask("SELECT count(DISTINCT event_id) FROM events_event")
         story.sum_of_numbers = int(self.ask("SELECT sum((data ->> 'n')::bigint) FROM events_event"))
-        story.received = int(self.ask("SELECT sum(received) FROM rollups_rollup"))
-        story.miscounted = self.ask(MISCOUNTED)
+        for hours, grain in GRAINS:
+            if hours:
+                self.run(MERGE.format(hours=hours))
+            assert self.ask("SELECT array_agg(DISTINCT grain) FROM rollups_rollup") == [grain]
+            story.counted[grain] = int(self.ask("SELECT sum(received) FROM rollups_rollup"))
+            story.miscounted[grain] = self.ask(MISCOUNTED)
         story.duplicates = int(self.ask("SELECT sum(duplicates) FROM rollups_rollup"))
         story.dead_letters = self.ask("SELECT count(*) FROM dlq_deadletter")
 
@@ -244,12 +283,7 @@ def own_database(broker: Broker) -> Iterator[Database]:
     database = Database(folder)
     try:
         source = {"name": SOURCE, "kind": broker.kind, "config": broker.config}
-        subprocess.run(
-            [sys.executable, "manage.py", "shell", "-c", PREPARE],
-            cwd=ROOT,
-            env={**database.environment, "CHAOS_SOURCE": json.dumps(source)},
-            check=True,
-        )
+        database.run(PREPARE, CHAOS_SOURCE=json.dumps(source))
         yield database
     finally:
         database.server.stop()

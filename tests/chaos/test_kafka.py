@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.chaos.exactly_once import run
+from tests.chaos.exactly_once import run, run_long
 from tests.chaos.kafka_in_chaos import KafkaInChaos
 
 
 @pytest.mark.chaos
 def test_a_million_events_become_a_million_rows_whatever_is_killed(own_kafka):
-    story = run(KafkaInChaos(own_kafka), events=1_000_000, kills=12, batch_size=5_000, alive_s=1.5)
+    story = run_long(KafkaInChaos(own_kafka))
     print(story)
     story.assert_exactly_once()
 

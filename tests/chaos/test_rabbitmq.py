@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.exactly_once import run
+from tests.chaos.exactly_once import run, run_long
 from tests.chaos.rabbitmq_in_chaos import RabbitmqInChaos
 
 
@@ -10,7 +10,7 @@ from tests.chaos.rabbitmq_in_chaos import RabbitmqInChaos
 @pytest.mark.parametrize("queue_type", ["quorum", "classic"])
 def test_a_million_events_become_a_million_rows_whatever_is_killed(own_rabbitmq, queue_type):
     queue = RabbitmqInChaos(own_rabbitmq, queue_type)
-    story = run(queue, events=1_000_000, kills=12, batch_size=5_000, alive_s=1.5)
+    story = run_long(queue)
     print(story)
     story.assert_exactly_once()
     assert queue.left() == 0
