@@ -28,6 +28,10 @@ class Event(models.Model):
     origin_topic = models.TextField(null=True)
     origin_partition = models.IntegerField(null=True)
     origin_offset = models.TextField(null=True)
+    is_undated = models.BooleanField(
+        null=True,
+        help_text="True: its producer told no time, and `occurred_at` is the broker's, or the arrival's.",
+    )
 
     class Meta:
         managed = False

@@ -51,6 +51,8 @@ class StoredEvent(msgspec.Struct, frozen=True):
     origin_offset: str | None
     txid: int
     position: int
+    # Its producer told no time: `occurred_at` is the broker's, or that of its arrival.
+    is_undated: bool | None = None
 
     @property
     def key(self) -> LogKey:
@@ -76,7 +78,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
 _ENVELOPE = """event_id, event_type, event_version, occurred_at, recorded_at, source, correlation_id, causation_id,
     stream, stream_version"""
 _PLACE = """message_key, headers::text, origin_id, origin_topic, origin_partition, origin_offset, txid::text::bigint,
-    position"""
+    position, is_undated"""
 # Whole events, for what shows a single one.
 _WHOLE = f"""{_ENVELOPE}, COALESCE(data::text, 'null'), COALESCE(pg_column_size(data), 0), metadata::text, {_PLACE}"""
 # Events of a list: pg_column_size reads no toasted value, so large data costs nothing here.

@@ -23,7 +23,7 @@ SETTLED = "txid < pg_snapshot_xmin(pg_current_snapshot())"
 
 COLUMNS = (
     "event_id, event_type, event_version, occurred_at, source, correlation_id, causation_id, stream, stream_version, "
-    "data, metadata, message_key, headers, origin_id, origin_topic, origin_partition, origin_offset"
+    "data, metadata, message_key, headers, origin_id, origin_topic, origin_partition, origin_offset, is_undated"
 )
 # Control characters that no checked field and no valid JSON text can hold (eventhub/events/checks.py) stand for
 # column ends, row ends and NULL until the whole batch has been escaped at once.
@@ -89,6 +89,7 @@ def _rows(events: Sequence[Event], origins: Sequence[Message], origin_id: int | 
         f"\x1f{event.data}\x1f{event.metadata}\x1f{NULL if message.key is None else _plain(message.key)}"
         f"\x1f{_headers_json(event.headers or message.header_pairs()) if message.headers or event.headers else NULL}"
         f"\x1f{tails[message.topic, message.partition]}\x1f{message.offset or NULL}"
+        f"\x1f{NULL if event.has_producer_time else 't'}"
         for event, message, occurred_at in zip(events, origins, _times(events), strict=True)
     ]
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from monitoring.review.hosts import HOST
 from monitoring.review.piece import Piece, select
 
 # The most effects of a piece whose causes are looked up: its first, so that neighbours are seen together.
@@ -25,6 +26,8 @@ class Caused(msgspec.Struct, frozen=True):
     service: str
     correlation_id: str | None
     occurred_at: datetime
+    # Where it came from; empty where it does not say.
+    host: str
     cause: str | None
     cause_correlation_id: str | None
     cause_at: datetime | None
@@ -36,11 +39,12 @@ def causes(piece: Piece) -> Sequence[Caused]:
     if "causes" not in piece.memory:
         rows = piece.select(
             f"""SELECT effect.event_id, effect.event_type, effect.source, effect.correlation_id, effect.occurred_at,
-                   about.event_id, about.correlation_id, about.occurred_at, about.source
+                   effect.host, about.event_id, about.correlation_id, about.occurred_at, about.source
                FROM (
                    SELECT event_id, event_type, coalesce(source, '') AS source, causation_id, correlation_id,
-                       occurred_at FROM events_event WHERE {{piece}} AND causation_id IS NOT NULL
-                       AND event_type NOT LIKE 'eventhub.%%'
+                       occurred_at, {HOST} AS host
+                   FROM events_event
+                   WHERE {{piece}} AND causation_id IS NOT NULL AND event_type NOT LIKE 'eventhub.%%'
                    ORDER BY events_event.txid, position LIMIT {MOST}
                ) AS effect {_LOOK_UP}"""  # noqa: S608 - constants
         )

@@ -27,6 +27,9 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     no_correlation_ids: Sequence[str]
     future: int
     future_ids: Sequence[str]
+    # Those that came without a time of their own.
+    undated: int
+    undated_ids: Sequence[str]
     # How many were appended to streams here, and came from no source.
     own: int
 
@@ -52,6 +55,9 @@ class Piece:
                          min(event_id COLLATE "C") FILTER (WHERE correlation_id IS NULL)],
                    count(*) FILTER (WHERE occurred_at > recorded_at + interval '{FUTURE}'),
                    ARRAY[max(event_id COLLATE "C") FILTER (WHERE occurred_at > recorded_at + interval '{FUTURE}')],
+                   count(*) FILTER (WHERE is_undated),
+                   ARRAY[max(event_id COLLATE "C") FILTER (WHERE is_undated), min(event_id COLLATE "C") FILTER (
+                       WHERE is_undated)],
                    count(*) FILTER (WHERE origin_id IS NULL)
                FROM events_event WHERE {{piece}}
                GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT {MOST_GROUPS}"""  # noqa: S608 - constants
@@ -66,9 +72,11 @@ class Piece:
                 no_correlation_ids=[one for one in bare_ids if one],
                 future=future,
                 future_ids=[one for one in future_ids if one],
+                undated=undated,
+                undated_ids=[one for one in undated_ids if one],
                 own=own,
             )
-            for event_type, service, version, n, bare, bare_ids, future, future_ids, own in rows
+            for event_type, service, version, n, bare, bare_ids, future, future_ids, undated, undated_ids, own in rows
         ]
 
     @property

@@ -18,8 +18,18 @@ class FieldSeen(msgspec.Struct, frozen=True):
     event_type: str
     version: str
     name: str
-    # string, number, boolean, object, array; null tells nothing and is left out.
+    # string, number, boolean, object, array; null: the field is there and tells nothing.
     kind: str
+    n: int
+    sample: str
+
+
+class Sampled(msgspec.Struct, frozen=True):
+    """So many events of a type and version were looked into."""
+
+    service: str
+    event_type: str
+    version: str
     n: int
     sample: str
 
@@ -42,15 +52,23 @@ _SAMPLE = f"""SELECT coalesce(source, '') AS service, event_type, coalesce(event
 
 
 def fields(piece: Piece) -> Sequence[FieldSeen]:
-    """The fields on the first level of the sampled events."""
+    """The fields on the first level of the sampled events, one for each kind of value."""
     rows = piece.select(
         f"""SELECT service, event_type, version, field.key, jsonb_typeof(field.value), count(*),
                max(event_id COLLATE "C")
             FROM ({_SAMPLE}) AS sampled, jsonb_each(data) AS field
-            WHERE jsonb_typeof(field.value) <> 'null'
             GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC LIMIT {MOST_FIELDS}"""  # noqa: S608 - constants
     )
     return [FieldSeen(*row) for row in rows]
+
+
+def sampled(piece: Piece) -> Sequence[Sampled]:
+    """How many events of each type and version are in the sample."""
+    rows = piece.select(
+        f"""SELECT service, event_type, version, count(*), max(event_id COLLATE "C")
+            FROM ({_SAMPLE}) AS sampled GROUP BY 1, 2, 3"""  # noqa: S608 - constants
+    )
+    return [Sampled(*row) for row in rows]
 
 
 def bulks(piece: Piece, event_types: Sequence[str]) -> Sequence[Bulk]:

@@ -95,6 +95,12 @@ def test_what_is_absent_is_null_and_json_null_is_json(expect_duplicates):
 
 
 @pytest.mark.django_db
+def test_an_event_that_its_producer_did_not_date_says_so(expect_duplicates):
+    append(event(), event("e-2", has_producer_time=False), expect_duplicates=expect_duplicates)
+    assert dict(Event.objects.values_list("event_id", "is_undated")) == {"e-1": None, "e-2": True}
+
+
+@pytest.mark.django_db
 def test_the_same_event_twice_in_a_batch_is_stored_once(expect_duplicates):
     result = append(event(), event("e-2"), event(), expect_duplicates=expect_duplicates)
     assert result.outcomes == [Outcome.STORED, Outcome.STORED, Outcome.DUPLICATE]

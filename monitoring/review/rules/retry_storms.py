@@ -9,6 +9,7 @@ from django.db.models import Max, Min
 from django.urls import reverse
 
 from dlq.models import DeadLetter
+from monitoring.review.attempts import MANY_FROM, Tries, of_handlers
 from monitoring.review.facts import Counted, Facts
 from monitoring.review.models import Severity
 from monitoring.review.piece import Piece
@@ -16,8 +17,6 @@ from monitoring.review.receipts import reports
 from monitoring.review.rule import Evidence, Rule, Verdict, events
 
 TRIED, FAILED, MANY = "attempt.any", "attempt.failed", "attempt.many"
-# From this attempt on a service is hammering, not retrying.
-MANY_FROM = 5
 LEAST = 3
 # A consumer that fails this often is no consumer of that type.
 FAILING_SHARE = 0.5
@@ -28,7 +27,7 @@ MOST_GROUPS = 50
 
 
 class RetryStorms(Rule):
-    """Counts attempts by what services report, and letters that came back from retries."""
+    """Counts attempts by what services report and what EventHub's own handlers did, and letters that came back."""
 
     key = "retry-storms"
     title = "Poison and retry storms"
@@ -49,33 +48,42 @@ class RetryStorms(Rule):
     def judge(self, facts: Facts) -> Iterable[Verdict]:
         """One finding for each type that a consumer hammers at or fails on, and for each poisonous group."""
         tried = facts.total(TRIED, "service", "event_type")
-        failed = facts.total(FAILED, "service", "event_type")
         many = facts.total(MANY, "service", "event_type")
-        for key, fact in failed.items():
-            of, hammered = tried[key].n, many.get(key)
-            is_storm = hammered is not None and hammered.n >= LEAST
-            is_failing = of >= LEAST_TRIED and fact.n / of >= FAILING_SHARE
-            if not (is_storm or is_failing):
-                continue
-            service, name = key
+        for key, fact in facts.total(FAILED, "service", "event_type").items():
+            hammered = many.get(key)
             shown = hammered or fact
-            yield Verdict(
-                service=service,
-                subject=name,
-                title=f"{service or 'An unnamed service'} tries {name} again and again",
-                detail=f"{fact.n} of {of} attempts failed"
-                + (f", {hammered.n} of them the fifth or later for the same event." if hammered else "."),
-                advice="Back off exponentially with jitter, give up after a few attempts, and let the "
-                "dead letter wait for "
-                "a person. Tell errors that pass from those that never do: a bad address is not tried twice.",
-                n=fact.n,
-                of=of,
-                evidence=events(shown.samples, f"failed in {service}"),
-                first_at=shown.first_at,
-                last_at=shown.last_at,
-                severity=Severity.BROKEN if is_failing else None,
-            )
+            service, name = key
+            tries = Tries(
+                service, name, tried[key].n, fact.n, hammered.n if hammered else 0,
+                [*shown.samples], shown.first_at, shown.last_at,
+            )  # fmt: skip
+            yield from _storm(tries, "Back off")
+        for tries in of_handlers(facts.since):
+            yield from _storm(tries, "Let its Retry back off")
         yield from _poison(facts.since)
+
+
+def _storm(tries: Tries, back_off: str) -> Iterable[Verdict]:
+    is_storm = tries.hammered >= LEAST
+    is_failing = tries.tried >= LEAST_TRIED and tries.failed / tries.tried >= FAILING_SHARE
+    if not (is_storm or is_failing):
+        return
+    who = tries.consumer or "An unnamed service"
+    yield Verdict(
+        service=tries.consumer,
+        subject=tries.event_type,
+        title=f"{who} tries {tries.event_type} again and again",
+        detail=f"{tries.failed} of {tries.tried} attempts failed"
+        + (f", {tries.hammered} of them the fifth or later for the same event." if tries.hammered else "."),
+        advice=f"{back_off} exponentially with jitter, give up after a few attempts, and let the dead letter wait for "
+        "a person. Tell errors that pass from those that never do: a bad address is not tried twice.",
+        n=tries.failed,
+        of=tries.tried,
+        evidence=events(tries.samples, f"failed in {tries.consumer}"),
+        first_at=tries.first_at,
+        last_at=tries.last_at,
+        severity=Severity.BROKEN if is_failing else None,
+    )
 
 
 def _poison(since: datetime) -> Iterable[Verdict]:

@@ -10,6 +10,7 @@ from monitoring.review.piece import Piece
 from monitoring.review.rule import Rule, Verdict, event_type, events
 from monitoring.review.sampling import latest
 from monitoring.review.shapes import fields
+from monitoring.review.vanishing import Gone, gone, presence
 
 BARE, SEEN, FIELD = "version.none", "version.seen", "version.field"
 LEAST = 3
@@ -24,21 +25,26 @@ class Versions(Rule):
     severity = Severity.FLAW
 
     def collect(self, piece: Piece) -> Iterable[Counted]:
-        """Events without a version, the versions seen, and the fields of a sample by version."""
+        """Events without a version, the versions seen, and the fields of a sample by version and presence."""
         for one in piece.traffic:
             if one.version is None:
                 yield Counted(BARE, one.n, one.service, one.event_type)
             else:
                 yield Counted(SEEN, one.n, one.service, one.event_type, one.version)
-        for field in fields(piece):
+        seen = fields(piece)
+        yield from presence(piece, seen)
+        for field in seen:
+            if field.kind == "null":  # says nothing about what it is otherwise
+                continue
             detail = f"{field.version} {field.kind} {field.name}"
             yield Counted(FIELD, field.n, field.service, field.event_type, detail, [field.sample])
 
     def judge(self, facts: Facts) -> Iterable[Verdict]:
-        """One finding a service without versions, one a type that jumps, one a type that changes unsaid."""
+        """One finding a service without versions, one a type that jumps, changes or loses fields unsaid."""
         yield from _without(facts)
         yield from _jumps(facts)
         yield from _changes(facts)
+        yield from _losses(facts)
 
 
 def _without(facts: Facts) -> Iterable[Verdict]:
@@ -126,3 +132,36 @@ def _changes(facts: Facts) -> Iterable[Verdict]:
             first_at=rarest.first_at,
             last_at=rarest.last_at,
         )
+
+
+def _losses(facts: Facts) -> Iterable[Verdict]:
+    """Fields that all events of a version had, and that none has any more."""
+    lost: dict[tuple[str, str, str], list[Gone]] = defaultdict(list)
+    for one in gone(facts):
+        lost[one.service, one.event_type, one.version].append(one)
+    for (service, event, version), fields_gone in lost.items():
+        names = sorted(one.name for one in fields_gone)
+        before = [one.had.samples[0] for one in fields_gone if one.had.samples]
+        since = [one.lacks.samples[0] for one in fields_gone if one.lacks.samples]
+        latest_loss = max(fields_gone, key=lambda one: one.lacks.last_at)
+        yield Verdict(
+            service=service,
+            subject=f"{event} loses fields",
+            title=f"{service or 'An unnamed service'} drops {_listed(names)} from {event} and keeps its version",
+            detail=f"In version {version or '(none)'}: all events had {_listed(names)}, and none of the latest "
+            f"{latest_loss.lacks.n} looked at has.",
+            advice="Who reads the field stumbles, and nothing told it: publish the shape without it under the next "
+            "number, the old one beside it until nobody reads the field, and give the catalogue an upcaster.",
+            n=latest_loss.lacks.n,
+            evidence=[
+                event_type(event),
+                *events(before[:2], "had it"),
+                *events(since[:2], "has it no more"),
+            ],
+            first_at=min(one.lacks.first_at for one in fields_gone),
+            last_at=latest_loss.lacks.last_at,
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

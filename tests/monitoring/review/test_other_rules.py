@@ -9,19 +9,16 @@ from django.utils import timezone
 
 from dlq.models import DeadLetter, DeadLetterGroup
 from eventhub.brokers.models import Source
+from eventhub.handlers.models import Attempt, Delivery, Handler
 from eventhub.schemas.models import EventType, SchemaVersion
 from eventhub.traces.models import Grain, Hop, HopKind
-from monitoring.models import SeenVersion
 from monitoring.review import running
 from monitoring.review.models import Finding, Severity
 from monitoring.rollups.models import Rollup
+from tests.monitoring.review.many import many
 from tests.traces.building import START, at, event, receipt, store
 
 pytestmark = pytest.mark.django_db
-
-
-def many(count, prefix, event_type, **fields):
-    return [event(f"{prefix}{n}", event_type, n, **fields) for n in range(count)]
 
 
 def delivery(from_type, from_service, to_service, count=1):
@@ -143,65 +140,6 @@ def test_consumers_that_handle_a_younger_event_first(reviewed):
     )  # fmt: skip
     [finding] = reviewed("ignored-order")
     assert (finding.service, finding.subject, finding.n) == ("tracker", "handling", 4)
-
-
-# -- versions
-
-
-def test_events_without_a_version_jumps_and_changed_shapes(reviewed):
-    store(
-        *many(5, "n", "mail.sent", source="mail", event_version=None),
-        *many(5, "a", "order.placed", event_version="1"),
-        *many(5, "b", "order.placed", event_version="4"),
-        *many(5, "c", "cart.priced", data={"total": "12.90", "lines": []}),
-        *many(5, "d", "cart.priced", data={"total": {"amount": "12.90"}, "lines": []}),
-        *many(5, "e", "cart.emptied", data={"total": None}),
-        *many(5, "f", "cart.emptied", data={"total": 1}),
-        txid=10,
-    )
-    found = {(one.service, one.subject): one for one in reviewed("versions")}
-    assert set(found) == {
-        ("mail", "no version"),
-        ("shop", "order.placed jumps"),
-        ("shop", "cart.priced changes"),
-    }
-    assert "never 2, 3" in found["shop", "order.placed jumps"].detail
-    assert "total is object or string" in found["shop", "cart.priced changes"].detail
-
-
-def test_a_version_that_was_seen_before_closes_the_jump(reviewed):
-    SeenVersion.objects.create(event_type="order.placed", version="2", first_seen_at=START)
-    store(
-        *many(3, "a", "order.placed", event_version="1"),
-        *many(3, "b", "order.placed", event_version="3"),
-        txid=10,
-    )
-    assert reviewed("versions") == []
-
-
-# -- time
-
-
-def test_clocks_that_are_ahead_and_clocks_that_are_behind(reviewed):
-    store(
-        *(event(f"f{n}", "rec.made", n, source="rec", occurred_at=at(n + 300)) for n in range(4)),
-        *(event(f"o{n}", "order.placed", n + 20) for n in range(4)),
-        *(event(f"p{n}", "order.paid", n + 10, source="pay", causation_id=f"o{n}") for n in range(4)),
-        txid=10,
-    )
-    assert [(one.service, one.subject) for one in reviewed("timestamps")] == [
-        ("pay", "before the cause"),
-        ("rec", "the future"),
-    ]
-
-
-def test_who_answers_a_clock_that_is_ahead_is_not_blamed(reviewed):
-    store(
-        *(event(f"f{n}", "rec.made", n, source="rec", occurred_at=at(n + 300)) for n in range(4)),
-        *(event(f"p{n}", "rec.shown", n + 1, source="web", causation_id=f"f{n}") for n in range(4)),
-        txid=10,
-    )
-    assert [one.service for one in reviewed("timestamps")] == ["rec"]
 
 
 # -- names
@@ -326,6 +264,48 @@ def test_hammering_failing_and_poison_are_found_and_a_few_retries_are_not(review
     assert set(found) == {("rec", "order.placed"), ("mail", "order.placed"), ("shipping", "poison")}
     assert found["mail", "order.placed"].severity == Severity.BROKEN
     assert found["shipping", "poison"].n == 1
+
+
+def attempts_of(name, event_type, numbers, *, tried):
+    """Deliveries of a handler: each failed so often, and so many other attempts went well."""
+    handler, _ = Handler.objects.get_or_create(name=name)
+    for place, failures in enumerate(numbers):
+        delivery = Delivery.objects.create(
+            handler=handler,
+            event_id=f"{name}-{place}",
+            occurred_at=START,
+            event_type=event_type,
+            attempts=failures,
+        )
+        Attempt.objects.bulk_create(
+            Attempt(
+                delivery=delivery, handler=handler, number=number + 1, outcome="failed", ended_at=at(number),
+                error_class="Timeout",
+            )
+            for number in range(failures)
+        )  # fmt: skip
+    Rollup.objects.create(
+        grain=60, bucket=START, event_type=event_type, service=name, handled=tried, failed=sum(numbers)
+    )
+
+
+def test_the_hub_s_own_handlers_are_seen_hammering_and_failing_too(reviewed):
+    attempts_of("reserve_stock", "order.placed", [7, 6], tried=500)
+    attempts_of("write_invoice", "order.paid", [1] * 25, tried=5)
+    attempts_of("send_mail", "order.placed", [3, 4, 2], tried=100)
+    found = {(one.service, one.subject): one for one in reviewed("retry-storms")}
+    assert set(found) == {("reserve_stock", "order.placed"), ("write_invoice", "order.paid")}
+    storm = found["reserve_stock", "order.placed"]
+    assert (storm.n, storm.of, storm.severity) == (13, 513, Severity.FLAW)
+    assert "5 of them the fifth or later" in storm.detail
+    assert {proof["label"] for proof in storm.evidence} == {"reserve_stock-0", "reserve_stock-1"}
+    assert found["write_invoice", "order.paid"].severity == Severity.BROKEN
+
+
+def test_attempts_of_a_run_that_a_person_asked_for_are_counted_anew(reviewed):
+    attempts_of("reserve_stock", "order.placed", [7, 7], tried=500)
+    Delivery.objects.update(earlier_attempts=4)
+    assert reviewed("retry-storms") == []
 
 
 # -- dead types
