@@ -93,6 +93,8 @@ def _part(words: Sequence[str], own: Words, *, follows: bool) -> Judged:
 def _commands(words: Sequence[str]) -> bool:
     """Whether the first word tells somebody to do something to what follows: ship_order, not order_status."""
     first, last = words[0], words[-1]
+    if first in verbs.ALSO_THINGS and last in verbs.ATTRIBUTES:
+        return False
     if verbs.is_strong(first):
         return True
     if not verbs.is_verb(first) or first in verbs.NOUN_FIRST:
@@ -132,7 +134,8 @@ def _fact(words: Sequence[str], own: Words) -> str:
 def _is_known_noun(word: str) -> bool:
     if word in verbs.THINGS or word in verbs.WEAK or word.endswith("ing"):
         return True
-    if word.endswith("s") and (word[:-1] in verbs.THINGS or verbs.is_verb(word[:-1])):
+    # A plural, whatever it is of; not one of the words that only end like one: status, analysis, express.
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return True
     return word.endswith(_NOUN_ENDINGS)
 

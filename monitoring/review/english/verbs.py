@@ -47,11 +47,17 @@ VERBS = STRONG | WEAK | frozenset(PARTICIPLES)
 # Of the words that are both, those that are a thing where they stand first; what makes a thing of one that it follows;
 # what can be set all the same.
 NOUN_FIRST, ATTRIBUTES, SETTABLE = map(_words, ("noun_first", "attributes", "settable"))
+# Verbs that are a thing all the same before what says how it stands: build progress, push payload.
+ALSO_THINGS = frozenset(
+    ("build", "deploy", "read", "write", "push", "pull", "render", "install", "join", "merge", "fail", "sell", "win", "buy")
+)
 SETTERS = frozenset(("update", "change", "set", "reset", "edit", "check", "refresh", "raise"))
 NOT_PAST, PARTICLES = _words("not_past"), _words("particles")
 _PREFIXES = ("re", "un", "de", "dis", "over", "pre", "auto", "mis", "under")
+_UNDOING = ("re", "un", "de")
+_LONG_WEAK = frozenset(word for word in WEAK if len(word) > 3)
 # Endings that make a verb of nearly any word; with the words that only look like one.
-_VERBAL = ("ize", "ise", "ify", "uate")
+_VERBAL = ("ize", "ise", "ify", "ate")
 _NOT_VERBAL, _DOUBLING = _words("not_verbal"), _words("doubling")
 # Verbs in -l that double it, as British English does.
 _DOUBLING_L = frozenset(
@@ -63,9 +69,13 @@ def is_verb(word: str) -> bool:
     """Whether it is the base form of a verb that is known, or made of one: reindex, anonymise."""
     if word in VERBS:
         return True
+    if word in _NOT_VERBAL:
+        return False
     if any(word.startswith(prefix) and word[len(prefix) :] in STRONG for prefix in _PREFIXES):
         return True
-    return len(word) > 5 and word.endswith(_VERBAL) and word not in _NOT_VERBAL
+    if any(word.startswith(prefix) and word[len(prefix) :] in _LONG_WEAK for prefix in _UNDOING):
+        return True  # relist, unflag: with these even a word that may be a thing is a verb
+    return len(word) > 5 and word.endswith(_VERBAL)
 
 
 def is_strong(word: str) -> bool:
@@ -77,6 +87,10 @@ def is_past(word: str) -> bool:
     """Whether it is a past tense or participle that looks like nothing else."""
     if word in IRREGULAR_PASTS:
         return True
+    if word not in VERBS and any(
+        word.startswith(prefix) and word[len(prefix) :] in IRREGULAR_PASTS for prefix in _PREFIXES
+    ):
+        return True  # unfrozen, rebuilt
     return len(word) > 3 and word.endswith("ed") and word not in NOT_PAST and not word.endswith("eed")
 
 
