@@ -42,8 +42,25 @@ _COMMANDING = frozenset(("command", "commands", "cmd", "please"))
 _AUXILIARIES = frozenset(("will", "must", "should", "shall", "needs"))
 _NOUN_ENDINGS = (
     "tion", "sion", "ment", "ness", "ity", "ance", "ence", "ship", "ture", "sis", "ism", "dom", "hood", "ure", "ery",
-    "ency", "ancy", "logy", "graphy",
+    "ency", "ancy", "logy", "graphy", "metry", "tory", "al", "age", "th", "ist", "ian", "ee", "er", "or", "ware", "gram",
 )  # fmt: skip
+# Written as one word they are things: feedback, payout, backup, breakdown; as two, they may be what happened.
+_NOUN_TAILS = (
+    "out",
+    "up",
+    "down",
+    "back",
+    "off",
+    "time",
+    "line",
+    "board",
+    "book",
+    "point",
+    "word",
+    "sheet",
+    "list",
+    "fall",
+)
 
 
 def judge(name: str, own: Words = _NONE) -> Judged:
@@ -55,7 +72,7 @@ def judge(name: str, own: Words = _NONE) -> Judged:
         last = [word for word in found[-1] if word not in _COMMANDING] or found[-1]
         return Judged(Reading.COMMAND, last[0], last, found[:-1])
     last, before = found[-1], found[:-1]
-    if len(found) == 2 and len(last) == len(before[0]) == 1 and before[0][0] in verbs.STRONG:
+    if len(found) == 2 and len(last) == len(before[0]) == 1 and _tells_to_do(before[0][0], last[0]):
         judged = _part(last, own, follows=True)  # approve.loan
         return (
             judged
@@ -72,6 +89,12 @@ def judge(name: str, own: Words = _NONE) -> Judged:
     return msgspec.structs.replace(judged, words=last, before=before)
 
 
+def _tells_to_do(verb: str, what: str) -> bool:
+    """approve.loan, and not build.artifacts or ship.heading."""
+    is_attribute = what in verbs.ATTRIBUTES or what.endswith("ing")
+    return verb in verbs.STRONG and not is_attribute
+
+
 def _part(words: Sequence[str], own: Words, *, follows: bool) -> Judged:
     """One part of a name. `follows`: it stands after another, which then is what it is about."""
     first, last = words[0], words[-1]
@@ -86,7 +109,10 @@ def _part(words: Sequence[str], own: Words, *, follows: bool) -> Judged:
         return _single(first, follows=follows)
     if _commands(words):
         return Judged(Reading.COMMAND, first)
-    is_noun = _is_known_noun(last) or verbs.is_verb(last)
+    # A first word that nobody knows may be the verb.
+    is_thing = _is_known_noun(last) or verbs.is_verb(last)
+    is_first_thing = first not in verbs.EITHER and (_is_known_noun(first) or follows)
+    is_noun = last in verbs.ATTRIBUTES or (is_thing and is_first_thing)
     return Judged(Reading.NOUN if is_noun else Reading.UNCLEAR, last)
 
 
@@ -137,7 +163,9 @@ def _is_known_noun(word: str) -> bool:
     # A plural, whatever it is of; not one of the words that only end like one: status, analysis, express.
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return True
-    return word.endswith(_NOUN_ENDINGS)
+    if len(word) > 5 and word.endswith(_NOUN_TAILS):
+        return True
+    return len(word) > 3 and word.endswith(_NOUN_ENDINGS) and not verbs.is_strong(word)
 
 
 def better(name: str, judged: Judged) -> str:

@@ -39,6 +39,9 @@ UNCHANGED = frozenset(
         "upset",
         "become",
         "overrun",
+        "cast",
+        "broadcast",
+        "burst",
     )
 )
 # Verbs that are hardly ever a thing; words that are as often a thing; things; adjectives as good as a past tense.
@@ -46,10 +49,24 @@ STRONG, WEAK, THINGS, STATES = map(_words, ("strong", "weak", "things", "states"
 VERBS = STRONG | WEAK | frozenset(PARTICIPLES)
 # Of the words that are both, those that are a thing where they stand first; what makes a thing of one that it follows;
 # what can be set all the same.
-NOUN_FIRST, ATTRIBUTES, SETTABLE = map(_words, ("noun_first", "attributes", "settable"))
+NOUN_FIRST, EITHER, ATTRIBUTES, SETTABLE = map(_words, ("noun_first", "either", "attributes", "settable"))
 # Verbs that are a thing all the same before what says how it stands: build progress, push payload.
 ALSO_THINGS = frozenset(
-    ("build", "deploy", "read", "write", "push", "pull", "render", "install", "join", "merge", "fail", "sell", "win", "buy")
+    (
+        "build",
+        "deploy",
+        "read",
+        "write",
+        "push",
+        "pull",
+        "render",
+        "install",
+        "join",
+        "merge",
+        "fail",
+        "sell",
+        "win",
+    )
 )
 SETTERS = frozenset(("update", "change", "set", "reset", "edit", "check", "refresh", "raise"))
 NOT_PAST, PARTICLES = _words("not_past"), _words("particles")

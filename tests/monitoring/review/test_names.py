@@ -47,18 +47,20 @@ def test_the_list_is_long_enough_and_has_every_style_and_a_part_that_was_held_ba
     ("rule", "reading"),
     [("events that are commands", Reading.COMMAND), ("names that tell no fact", Reading.NOUN)],
 )
-# What was held back when the word lists were tuned shows what they are worth on names that nobody looked at; there are
-# 62 and 43 names of the two kinds in it, so one name is two hundredths.
-@pytest.mark.parametrize(("part", "precise"), [("", 0.95), ("held", 0.90)])
-def test_names_are_read_with_precision_and_recall(rule, reading, part, precise, capsys):
+# What was written after the word lists were tuned shows what they are worth on names that nobody looked at. There are 40
+# and 33 names of the two kinds in it, many of them hard to tell on purpose, so one name is three hundredths.
+@pytest.mark.parametrize(
+    ("part", "precise", "complete"), [("", 0.95, 0.90), ("held", 0.95, 0.90), ("new", 0.80, 0.70)]
+)
+def test_names_are_read_with_precision_and_recall(rule, reading, part, precise, complete, capsys):
     precision, recall, wrong = scored(reading, part)
     n = sum(part in ("", its) for _, _, its in LISTED)
     with capsys.disabled():
         print(
-            f"\n{rule}, {n} names{' held back' if part else ''}: precision {precision:.3f}, recall {recall:.3f}"
+            f"\n{rule}, {n} names{f' ({part})' if part else ''}: precision {precision:.3f}, recall {recall:.3f}"
         )
     assert precision >= precise, wrong
-    assert recall >= 0.90, wrong
+    assert recall >= complete, wrong
 
 
 @given(st.text(max_size=80))
