@@ -46,6 +46,8 @@ _NOUN_ENDINGS = (
 )  # fmt: skip
 # Written as one word they are things: feedback, payout, backup, breakdown; as two, they may be what happened.
 _NOUN_TAILS = (
+    "out", "up", "down", "back", "off", "time", "line", "board", "book", "point", "word", "sheet", "list", "fall",
+)  # fmt: skip
     "out",
     "up",
     "down",
