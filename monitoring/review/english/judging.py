@@ -48,21 +48,6 @@ _NOUN_ENDINGS = (
 _NOUN_TAILS = (
     "out", "up", "down", "back", "off", "time", "line", "board", "book", "point", "word", "sheet", "list", "fall",
 )  # fmt: skip
-    "out",
-    "up",
-    "down",
-    "back",
-    "off",
-    "time",
-    "line",
-    "board",
-    "book",
-    "point",
-    "word",
-    "sheet",
-    "list",
-    "fall",
-)
 
 
 def judge(name: str, own: Words = _NONE) -> Judged:

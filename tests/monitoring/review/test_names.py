@@ -47,7 +47,7 @@ def test_the_list_is_long_enough_and_has_every_style_and_a_part_that_was_held_ba
     ("rule", "reading"),
     [("events that are commands", Reading.COMMAND), ("names that tell no fact", Reading.NOUN)],
 )
-# What was written after the word lists were tuned shows what they are worth on names of others. There are 40 and 33 names
+# What was written after the word lists were tuned shows what they are worth on other names. There are 40 and 33 names
 # of the two kinds in it, many of them hard to tell on purpose, so one name is three hundredths.
 @pytest.mark.parametrize(
     ("part", "precise", "complete"), [("", 0.95, 0.90), ("held", 0.95, 0.90), ("new", 0.80, 0.70)]
