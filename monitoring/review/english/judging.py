@@ -42,7 +42,8 @@ _COMMANDING = frozenset(("command", "commands", "cmd", "please"))
 _AUXILIARIES = frozenset(("will", "must", "should", "shall", "needs"))
 _NOUN_ENDINGS = (
     "tion", "sion", "ment", "ness", "ity", "ance", "ence", "ship", "ture", "sis", "ism", "dom", "hood", "ure", "ery",
-    "ency", "ancy", "logy", "graphy", "metry", "tory", "al", "age", "th", "ist", "ian", "ee", "er", "or", "ware", "gram",
+    "ency", "ancy", "logy", "graphy", "metry", "tory", "al", "age", "th", "ist", "ian", "ee", "er", "or",
+    "ware", "gram",
 )  # fmt: skip
 # Written as one word they are things: feedback, payout, backup, breakdown; as two, they may be what happened.
 _NOUN_TAILS = (
