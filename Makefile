@@ -6,7 +6,7 @@
 #   make bench ONLY=name      one benchmark; without ONLY, all   (ARGS=--check: none worse than the committed ratios)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit fuzz chaos lint format bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
+.PHONY: help run test test-unit fuzz chaos chaos-long soak lint format bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
 
 IN := .venv/bin
 ARGS ?=
@@ -26,8 +26,14 @@ test: environment-dev brokers ## every test a clean machine can run
 test-unit: environment-dev ## the fast ones, under a minute
 	$(IN)/pytest -m "not chaos and not e2e and not product and not slow and not integration" $(ARGS)
 
-chaos: environment-dev brokers ## the long ones, which kill processes
-	$(IN)/pytest -m chaos $(ARGS)
+chaos: environment-dev brokers ## the whole product under load while everything fails in turn; a quarter of an hour
+	$(IN)/pytest tests/chaos/whole/test_whole.py -m chaos $(ARGS)
+
+chaos-long: environment-dev brokers ## a million events of each broker under kills; an hour and more
+	$(IN)/pytest -m chaos --ignore tests/chaos/whole $(ARGS)
+
+soak: environment-dev brokers ## half an hour of load: memory stays flat, pages are quick   (SOAK_MINUTES=30)
+	$(IN)/pytest tests/chaos/whole/test_soak.py -m chaos -s $(ARGS)
 
 fuzz: environment-dev ## 200,000 inputs and schemathesis; tens of minutes
 	scripts/fuzz

@@ -180,7 +180,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = _env.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "eventhub.running.cache.ForgivingRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "eventhub",
     }
@@ -212,6 +212,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
 }
 if CELERY_BROKER_URL.startswith(("redis", "valkey")):
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"global_keyprefix": "eventhub:celery:", "visibility_timeout": 3600}
+    # Without these, who sends a task to a Redis that hangs would wait for ever, with the events it has in hand.
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_timeout": 4.0, "socket_connect_timeout": 2.0}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sample-lag": {"task": "monitoring.sample_lag", "schedule": 5.0, "options": {"expires": 5}},

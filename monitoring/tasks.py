@@ -1,5 +1,6 @@
 from celery import shared_task
 
+from eventhub.running.aside import aside
 from monitoring import changes
 from monitoring.alerts import evaluating, sending
 from monitoring.lag import thinning
@@ -9,8 +10,8 @@ from monitoring.lag.sources import asking as sources
 
 @shared_task(name="monitoring.sample_lag")
 def sample_lag() -> None:
-    """Ask every source's broker what waits there."""
-    sources.sample()
+    """Ask every source's broker what waits there. It does not wait for the answers."""
+    aside("monitoring.sample_lag", sources.sample)
 
 
 @shared_task(name="monitoring.note_versions")
@@ -21,8 +22,8 @@ def note_versions() -> None:
 
 @shared_task(name="monitoring.watch_brokers")
 def watch_brokers() -> None:
-    """Ask every broker about all its consumer groups and queues."""
-    groups.watch()
+    """Ask every broker about all its consumer groups and queues. It does not wait for the answers."""
+    aside("monitoring.watch_brokers", groups.watch)
 
 
 @shared_task(name="monitoring.thin_history")

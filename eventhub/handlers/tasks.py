@@ -6,8 +6,9 @@ from eventhub.handlers import pruning, replaying, sweeping, turns, waking
 
 
 @shared_task(name=waking.WORK)
-def work() -> None:
-    """Serve handlers for a while."""
+def work(number: int = 0) -> None:
+    """Serve handlers for a while; `number` is that of the waking."""
+    waking.taken_up(number)
     if turns.take_turns():
         waking.wake()
 

@@ -90,6 +90,16 @@ class EmbeddedPostgres:
         self._wait_until_ready()
         self._create_database()
 
+    def is_running(self) -> bool:
+        """Whether it lives, whoever started it."""
+        if self.process is not None:
+            self.process.poll()
+        return running_pid(self.data_dir) is not None
+
+    def start_again(self) -> None:
+        """Start it once it has ended; its address is that of its folder. Raises PostgresFailed."""
+        self.start()
+
     @property
     def url(self) -> str:
         """The address for ``DATABASE_URL``."""

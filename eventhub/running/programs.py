@@ -1,4 +1,4 @@
-"""What EventHub consists of when it runs on one machine: five programs."""
+"""What EventHub consists of when it runs on one machine: six programs."""
 
 import sys
 from dataclasses import dataclass, field
@@ -42,11 +42,19 @@ def programs(options: Options) -> list[Program]:
                 *("--queues", "ingest", "--hostname", "ingest@%h", "--loglevel", "WARNING"),
             ),
         ),
+        # Apart from each other: a worker takes from its queues in turn, and the one with less to do would be held up.
         Program(
             "tasks",
             (
                 *(*CELERY, "worker", "--concurrency", "2"),
-                *("--queues", "tasks,handlers", "--hostname", "tasks@%h", "--loglevel", "WARNING"),
+                *("--queues", "tasks", "--hostname", "tasks@%h", "--loglevel", "WARNING"),
+            ),
+        ),
+        Program(
+            "handlers",
+            (
+                *(*CELERY, "worker", "--concurrency", "2"),
+                *("--queues", "handlers", "--hostname", "handlers@%h", "--loglevel", "WARNING"),
             ),
         ),
         Program("beat", (*CELERY, "beat", "--loglevel", "WARNING", "--pidfile=")),

@@ -1,6 +1,7 @@
 """The embedded Redis: the first server binary found, run as a child process on a loopback port with a password."""
 
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -14,6 +15,7 @@ import psutil
 import redis
 
 START_TIMEOUT_S = 60.0
+PORTS = (20_000, 32_000)
 
 
 class RedisFailed(Exception):
@@ -39,7 +41,21 @@ class EmbeddedRedis:
         address = urlsplit(self.url)
         if not _is_free(address.port or 0):
             self.url = self.url.replace(f":{address.port}/", f":{_free_port()}/")
-            address = urlsplit(self.url)
+        self._launch()
+
+    def is_running(self) -> bool:
+        """Whether it lives, whoever started it."""
+        return self._process() is not None
+
+    def start_again(self) -> None:
+        """Start it at the address it had, which is what programs know. Raises RedisFailed."""
+        port = urlsplit(self.url).port or 0
+        if not _is_free(port):
+            raise RedisFailed(f"Another program listens on port {port}, which was that of Redis")
+        self._launch()
+
+    def _launch(self) -> None:
+        address = urlsplit(self.url)
         config = self.data_dir / "redis.conf"
         config.touch(mode=0o600)
         config.write_text(
@@ -66,17 +82,27 @@ class EmbeddedRedis:
 
     def stop(self) -> None:
         """Stop the server, whoever started it, with its data on disk."""
+        process = self._process()
+        if process is None:
+            return
         try:
-            process = psutil.Process(int((self.data_dir / "redis.pid").read_text()))
-            if not os.path.samefile(process.cwd(), self.data_dir) or not process.is_running():
-                return
             process.send_signal(signal.SIGTERM)
             process.wait(30)
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        except psutil.NoSuchProcess:
             pass
         finally:
             if self.process is not None:
                 self.process.poll()
+
+    def _process(self) -> psutil.Process | None:
+        if self.process is not None:
+            self.process.poll()
+        try:
+            process = psutil.Process(int((self.data_dir / "redis.pid").read_text()))
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return process if alive and os.path.samefile(process.cwd(), self.data_dir) else None
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return None
 
     def _answers(self) -> bool:
         client = redis.Redis.from_url(self.url, socket_timeout=2)
@@ -107,10 +133,14 @@ def server_binary() -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Of those that the system gives to no client.
+
+    One that tries again while Redis is down must not be given the port of Redis itself.
+    """
+    while True:
+        port = random.randint(*PORTS)  # noqa: S311 - any that is free
+        if _is_free(port):
+            return port
 
 
 def _is_free(port: int) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from eventhub.running.keeping import EmbeddedServer
 from eventhub.running.options import Options
 from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
@@ -17,27 +18,34 @@ DEMO_HANDLERS = "eventhub.demo.loyalty"
 DEMO_MODULES = (DEMO_HANDLERS, "eventhub.demo.checkout")
 # Called with what stops a service, so that it is stopped whatever happens next.
 OnStop = Callable[[Callable[[], None]], object]
+# The servers of our own, by name; they are kept running.
+Own = dict[str, EmbeddedServer]
 
 
-def provide_postgres(environ: Mapping[str, str], var_dir: Path, on_stop: OnStop) -> tuple[str, str]:
-    """The address for ``DATABASE_URL`` and a few words about it."""
+def provide_postgres(environ: Mapping[str, str], var_dir: Path, on_stop: OnStop, own: Own) -> tuple[str, str]:
+    """The address for ``DATABASE_URL`` and a few words about it; one that was started here is put into `own`."""
     if given := environ.get("DATABASE_URL"):
         return given, f"{_place(given)}, from DATABASE_URL"
     postgres = EmbeddedPostgres(var_dir / "postgres")
     on_stop(postgres.stop)
     postgres.start()
+    own["postgres"] = postgres
     return postgres.url, f"embedded, data in {_short(postgres.data_dir)}"
 
 
 def provide_redis(
-    environ: Mapping[str, str], known: Mapping[str, str], var_dir: Path, on_stop: OnStop
+    environ: Mapping[str, str], known: Mapping[str, str], var_dir: Path, on_stop: OnStop, own: Own
 ) -> tuple[str, str]:
-    """The address for ``REDIS_URL`` and a few words about it; `known` is what the last run wrote down."""
+    """The address for ``REDIS_URL`` and a few words about it; `known` is what the last run wrote down.
+
+    One that was started here is put into `own`.
+    """
     if given := environ.get("REDIS_URL"):
         return given, f"{_place(given)}, from REDIS_URL"
     redis = EmbeddedRedis(var_dir / "redis", url=known.get("EMBEDDED_REDIS_URL"))
     on_stop(redis.stop)
     redis.start()
+    own["redis"] = redis
     return redis.url, f"embedded, data in {_short(redis.data_dir)}"
 
 

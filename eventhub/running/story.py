@@ -9,7 +9,15 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 NAME_WIDTH = 16
-_COLOURS = {"web": "36", "ingest": "35", "tasks": "34", "beat": "33", "demo": "32", "up": "31"}
+_COLOURS = {
+    "web": "36",
+    "ingest": "35",
+    "tasks": "34",
+    "handlers": "94",
+    "beat": "33",
+    "demo": "32",
+    "up": "31",
+}
 
 
 class Story:
@@ -54,7 +62,7 @@ class Story:
 
     def program(self, name: str, line: str) -> None:
         """One line of one program."""
-        self.say(f"{self._paint(f'{name:>6} │', _COLOURS.get(name, '37'))} {line}")
+        self.say(f"{self._paint(f'{name:>8} │', _COLOURS.get(name, '37'))} {line}")
 
     def strong(self, text: str) -> str:
         """`text` so that it stands out."""

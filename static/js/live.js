@@ -2,10 +2,10 @@
 //
 // Dispatches on `document`:
 //   eventhub:snapshot  detail = the snapshot (monitoring/snapshot.py), while the page is live and in view
-//   eventhub:live      detail = {state: "live" | "paused" | "lost", since: Date}
+//   eventhub:live      detail = {state: "live" | "slow" | "paused" | "lost", since: Date}; slow: snapshots are asked for
 // Listens on `document` for `eventhub:pause` ({paused: true | false}). Paused, the page keeps what it shows; resumed, it
 // jumps to now. A hidden page is not drawn, and after a while it hangs up; it is back at once when it is looked at again.
-// Where no WebSocket can be opened (a proxy that lets none through), snapshots are asked for instead.
+// Where no WebSocket can be had (Redis is down, a proxy lets none through), snapshots are asked for instead.
 
 const NOT_LOGGED_IN = 4401;
 const SILENT_AFTER_MS = 6000; // six snapshots missed: the connection is as good as gone
@@ -55,7 +55,7 @@ function draw() {
 
 function take(snapshot) {
   newest = snapshot;
-  if (!paused) tell("live");
+  if (!paused) tell(polling ? "slow" : "live");
   draw();
 }
 

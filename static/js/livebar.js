@@ -1,10 +1,11 @@
 // The top bar's live button, and every `data-live` text kept fresh from the snapshots.
 import { FORMATS } from "./formats.js";
 
-const WORDS = { connecting: "Connecting", live: "Live", paused: "Paused", lost: "Reconnecting" };
+const WORDS = { connecting: "Connecting", live: "Live", slow: "Every 2 s", paused: "Paused", lost: "Reconnecting" };
 const TITLES = {
   connecting: "Waiting for the first numbers",
   live: "Numbers are live: press to pause (p)",
+  slow: "No live updates can be had now: the numbers are asked for every two seconds. Press to pause (p)",
   paused: "Numbers stand still: press to go on (p)",
   lost: "The connection is lost; the numbers are old. Trying again by itself",
 };

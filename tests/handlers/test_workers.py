@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from celery import Celery, current_app
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
@@ -239,6 +240,29 @@ def test_the_sweep_finds_what_nobody_was_told_of(hub, handles, monkeypatch):
     assert 0 < sum(map(bool, swept)) <= 6
     Handler.objects.filter(name="ship").update(paused=True)
     assert sweeping.sweep() == {}
+
+
+def test_tasks_that_nobody_takes_up_do_not_pile_up(hub, handles, monkeypatch):
+    monkeypatch.setattr(waking, "ON_ITS_WAY_S", 600)
+
+    @handles("order.placed")
+    def ship(event): ...
+
+    cache.clear()
+    with current_app.connection() as broker:
+        channel = broker.default_channel
+        channel.queue_purge(waking.QUEUE)
+        for n in range(30):
+            hub.take(placed(n))
+        assert channel._size(waking.QUEUE) == 1
+        waking.wake(1_000)
+        assert channel._size(waking.QUEUE) == waking.MOST_WOKEN
+        # One that was taken up has made room for another.
+        waking.taken_up(0)
+        hub.take(placed(30))
+        assert channel._size(waking.QUEUE) == waking.MOST_WOKEN + 1
+        channel.queue_purge(waking.QUEUE)
+    cache.clear()
 
 
 def test_a_broker_that_is_down_costs_nothing_but_time(hub, handles, effects, monkeypatch):

@@ -24,7 +24,7 @@ def test_the_procfile_names_the_same_programs():
     assert list(PROCFILE) == [program.name for program in PROGRAMS]
 
 
-@pytest.mark.parametrize("name", ["ingest", "tasks", "beat"])
+@pytest.mark.parametrize("name", ["ingest", "tasks", "handlers", "beat"])
 def test_workers_are_started_the_same_way_everywhere(name):
     own = next(program for program in PROGRAMS if program.name == name)
     arguments = own.command[own.command.index("-A") :]

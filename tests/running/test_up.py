@@ -10,9 +10,19 @@ import time
 import psutil
 import pytest
 
+from tests.chaos.whole import effects
+from tests.chaos.whole.faults import Fault
+from tests.chaos.whole.installation import Installation, under_load
+from tests.chaos.whole.playing import play
 from tests.services.product import ROOT, Product, product_folder
 
 pytestmark = pytest.mark.product
+
+
+AWAY = """
+from eventhub.brokers.models import Source
+Source.objects.create(name="away", kind="kafka", config={"bootstrap_servers": "127.0.0.1:1", "topics": ["orders"]})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +33,7 @@ def var_dir():
 
 @pytest.fixture(scope="module")
 def product(var_dir):
-    product = Product(var_dir, DEMO="0")
+    product = Product(var_dir, DEMO="0", EVENT_HANDLERS=effects.__name__)
     yield product.start().wait_until_ready()
     product.stop()
 
@@ -85,6 +95,23 @@ def test_a_killed_ingest_worker_is_started_again_and_the_web_goes_on(product):
     again = wait_for(lambda: product.programs().get("ingest"))
     assert again.pid != ingest.pid
     assert web.is_running()
+
+
+def test_its_databases_and_workers_killed_under_load_come_back_and_nothing_is_lost_or_doubled(product):
+    def happen(hub: Installation) -> None:
+        for name in ("ingest", "postgres", "handlers", "redis"):
+            hub.kill(name)
+            time.sleep(1)
+
+    product.manage("shell", "-c", AWAY)
+    password = re.search(r"admin  password  (\S{16})", product.output)[1]
+    with under_load(product, ("redis", "http"), {}, password) as hub:
+        play(hub, Fault("databases and workers killed", happen)).assert_survived()
+        # A broker that was away all the time stopped its own source only, which says why.
+        wait_for(lambda: "Kafka cannot be reached" in hub.status_of("away"))
+        assert "failing" in hub.status_of("away")
+    product.wait_for_line(r"postgres │ it runs again")
+    product.wait_for_line(r"redis │ it runs again")
 
 
 def test_it_stops_on_ctrl_c_without_a_process_left_and_starts_again_with_its_data(product, var_dir):

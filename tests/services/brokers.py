@@ -57,21 +57,21 @@ def sqs() -> Iterator[SqsAddress]:
 @pytest.fixture
 def own_kafka() -> Iterator[KafkaServer]:
     """A Kafka of this test's own, to be restarted and killed."""
-    with _own(KafkaServer) as server:
+    with own_server(KafkaServer) as server:
         yield server
 
 
 @pytest.fixture
 def own_rabbitmq() -> Iterator[RabbitServer]:
     """A RabbitMQ of this test's own, to be restarted and killed."""
-    with _own(RabbitServer) as server:
+    with own_server(RabbitServer) as server:
         yield server
 
 
 @pytest.fixture
 def own_sqs() -> Iterator[ElasticMQServer]:
     """A server that speaks SQS of this test's own, to be restarted and killed."""
-    with _own(ElasticMQServer) as server:
+    with own_server(ElasticMQServer) as server:
         yield server
 
 
@@ -90,12 +90,12 @@ def _for_everybody(name: str, kind: type[Server[A]]) -> Iterator[A]:
     elif (shared := kind(shared_folder() / name)).is_running():
         yield shared.wait_until_ready().address
     else:
-        with _own(kind) as server:
+        with own_server(kind) as server:
             yield server.address
 
 
 @contextmanager
-def _own(kind: type[S]) -> Iterator[S]:
+def own_server(kind: type[S]) -> Iterator[S]:
     # In the run's folder, where the next run finds it should this one be killed (tests/services/embedded.py).
     folder = Path(tempfile.mkdtemp(prefix=f"{kind.name}-", dir=os.environ["VAR_DIR"]))
     server = kind(folder)
