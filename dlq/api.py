@@ -23,7 +23,7 @@ from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
 from eventhub.pages.cursor import decode_cursor, encode_cursor
-from eventhub.schemas.personal import body_shown_to
+from eventhub.schemas.personal.showing import body_shown_to
 
 router = Router(tags=["dead letters"])
 

@@ -15,7 +15,7 @@ from dlq.permissions import require_ids, require_letters
 from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
-from eventhub.schemas import personal
+from eventhub.schemas.personal import showing as personal
 
 router = Router(tags=["dead letters"])
 

@@ -33,7 +33,7 @@ from eventhub.events.envelope import Event
 from eventhub.events.queries import StoredEvent, events_by_correlation
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.pages.partials import is_partial
-from eventhub.schemas.personal import body_shown_to, is_hidden
+from eventhub.schemas.personal.showing import body_shown_to, is_hidden
 
 LETTERS_A_PAGE = 50
 GROUPS_A_PAGE = 30

@@ -18,7 +18,7 @@ from dlq.routes import NoRoute, route_of
 from dlq.views.asking import finish
 from eventhub.access.audit import actor_of
 from eventhub.pages.toasts import toast
-from eventhub.schemas import personal
+from eventhub.schemas.personal import showing as personal
 
 
 @require_http_methods(["GET", "POST"])

@@ -6,6 +6,7 @@ from typing import Any
 from eventhub.events import queries
 from eventhub.schemas.asyncapi import Published, document
 from eventhub.schemas.models import EventType, SchemaStatus
+from eventhub.schemas.personal.showing import masked_event
 
 MOST_TYPES = 1_000
 
@@ -23,6 +24,6 @@ def asyncapi_document(names: Sequence[str] = ()) -> dict[str, Any]:
 def _published(event_type: EventType) -> Published:
     active = [one for one in event_type.versions.all() if one.status == SchemaStatus.ACTIVE]
     latest = queries.latest_of_type(event_type.name, 1)
-    # What tells of a person is no example.
-    is_shown = latest and latest[0].data is not None and not event_type.personal_fields.exists()
-    return Published(event_type, active, latest[0].value if is_shown else None)
+    # The document leaves the house: what tells of a person is masked, whoever asks.
+    example = masked_event(latest[0]).value if latest and latest[0].data is not None else None
+    return Published(event_type, active, example)

@@ -6,6 +6,7 @@ import msgspec
 from django.db import connection
 
 from eventhub.schemas.drift import Seen
+from eventhub.schemas.personal.sealing import opened_data
 
 WEEK = timedelta(days=7)
 # Enough to tell shares to about 3 %, and looked at in half a second while somebody types.
@@ -25,5 +26,6 @@ def sample(event_type: str, now: datetime, *, most: int = MOST, since: timedelta
             [event_type, now - since, MOST_BYTES, most],
         )
         return [
-            Seen(event_id, source, at, msgspec.json.decode(data)) for event_id, source, at, data in cursor
+            Seen(event_id, source, at, opened_data(msgspec.json.decode(data)))
+            for event_id, source, at, data in cursor
         ]

@@ -12,7 +12,7 @@ from eventhub.events.queries import StoredEvent
 from eventhub.events.showing import Show
 from eventhub.schemas.models import SchemaStatus, SchemaVersion
 from eventhub.schemas.textual import text_of
-from eventhub.schemas.upcasting import CannotUpcast, apply, step_of
+from eventhub.schemas.upcasting.catalogue import CannotUpcast, apply, step_of
 from eventhub.schemas.validation import compile_schema, explain
 
 TRIED, LOOKED_AT = 5, 300

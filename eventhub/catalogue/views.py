@@ -22,7 +22,8 @@ from eventhub.events.showing import shown_to
 from eventhub.schemas.drift import discreet, drift
 from eventhub.schemas.inference import Inferred, infer
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
-from eventhub.schemas.personal import may_see
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.showing import may_see
 from eventhub.schemas.registry.store import published
 from eventhub.schemas.textual import text_of
 
@@ -39,7 +40,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     if editing is not None:
         schema = editing.schema
     elif request.GET.get("from") == "traffic" and events:
-        inferred = infer([event.data for event in events])
+        inferred = infer([event.data for event in events], fields.paths(event_type.name))
         schema = inferred.schema
     else:
         versions = published(event_type)

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from eventhub.events.models import Event, MutatedDuplicate
+from eventhub.events.showing import content_shown_to
 from eventhub.pages.formats import short_id
 from eventhub.pages.json_tree import json_tree
 from eventhub.pages.read_only import ReadOnly
@@ -116,6 +117,15 @@ class MutatedDuplicateAdmin(UncountedAdmin):
         "differing_content",
     )
     readonly_fields = fields
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> MutatedDuplicate | None:
+        """With no more of its content than whoever asks may see."""
+        found: MutatedDuplicate | None = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.content = content_shown_to(request, found.event_type, found.event_id, found.content)
+        return found
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -15,7 +15,9 @@ from eventhub.handlers.registry import Subscription
 from eventhub.handlers.retry import Decision, decide
 from eventhub.handlers.savepoints import Savepoints
 from eventhub.handlers.timeouts import limited
-from eventhub.schemas.upcasting import Upcasters
+from eventhub.schemas.personal.sealing import opened
+from eventhub.schemas.personal.telling import without_personal
+from eventhub.schemas.upcasting.catalogue import Upcasters
 from eventhub.telemetry.operations import operation
 
 # The batch's own locks can bring these about; alone, the delivery would have gone through.
@@ -83,7 +85,7 @@ def _attempt(
             return Attempted(duration_s, failure_of(error), is_conflict=True)
         judged = TemporaryError() if is_conflict else error
         decision = decide(subscription.retry, judged, number, random.random())  # noqa: S311 - jitter, not a secret
-        return Attempted(duration_s, _told(error), decision)
+        return Attempted(duration_s, _told(error, event), decision)
     except BaseException:
         savepoints.leave()
         raise
@@ -94,7 +96,8 @@ _upcasters = local()
 
 
 def _as_wanted(subscription: Subscription, event: StoredEvent) -> StoredEvent:
-    """The event in the version that the handler reads. Raises CannotUpcast."""
+    """The event as its producer sent it, in the version that the handler reads. Raises CannotUpcast."""
+    event = opened(event)
     wanted = subscription.version
     if wanted is None or event.event_version == wanted or event.data is None:
         return event
@@ -111,9 +114,14 @@ def _undo(savepoints: Savepoints, error: BaseException) -> None:
         raise ConnectionLost(str(error)) from error
 
 
-def _told(error: BaseException) -> Failure:
+def _told(error: BaseException, event: StoredEvent) -> Failure:
     if isinstance(error, TimedOut) and error.__cause__ is not None:
         # Where the handler was when its time was up.
         error.__traceback__ = error.__cause__.__traceback__
         error.__cause__, error.__suppress_context__ = None, True
-    return failure_of(error, leave_out=(__file__, timeouts.__file__))
+    failure = failure_of(error, leave_out=(__file__, timeouts.__file__))
+    return msgspec.structs.replace(
+        failure,
+        message=without_personal(failure.message, event.event_type, event.data),
+        stack=without_personal(failure.stack, event.event_type, event.data),
+    )

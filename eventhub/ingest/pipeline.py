@@ -25,7 +25,8 @@ from eventhub.events.store import Outcome
 from eventhub.handlers import deliveries
 from eventhub.handlers.deliveries import Planned
 from eventhub.ingest.counting import Counted, count, recount, tallies
-from eventhub.schemas.personal import PersonalFields
+from eventhub.schemas.personal.marks import PersonalFields
+from eventhub.schemas.personal.telling import without_personal
 from eventhub.schemas.seen import SeenTypes
 from eventhub.schemas.validation import Validators
 from eventhub.telemetry.operations import operation
@@ -113,7 +114,7 @@ class Pipeline:
                 letter = NewLetter(message, Reason.INVALID, "SchemaViolation", finding.message, event=event)
                 refused.append(letter)
                 continue
-            events.append(self._personal.dropped(event))
+            events.append(self._personal.as_stored(event))
             origins.append(message)
             invalid.append(finding is not None)
         return self._batch(messages, events, origins, invalid, refused)
@@ -130,8 +131,20 @@ class Pipeline:
         rows = store.prepare(events, origins, self.source.pk)
         counted = count(events, origins, invalid)
         planned = deliveries.plan(events, counted.types)
-        dead = [prepared(self.source, letter) for letter in letters]
+        dead = [prepared(self.source, self._discreet(letter)) for letter in letters]
         return Batch(self.source, messages, rows, invalid, dead, counted, retried, planned)
+
+    def _discreet(self, letter: NewLetter) -> NewLetter:
+        """The letter with nothing of personal fields in what everybody reads and searches: all but its message."""
+        event = letter.event
+        if event is None or not self._personal.marked(event.event_type):
+            return letter
+        return msgspec.structs.replace(
+            letter,
+            event=self._personal.covered(event),
+            error_message=without_personal(letter.error_message, event.event_type, event.data),
+            stack=without_personal(letter.stack, event.event_type, event.data),
+        )
 
     def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction. Raises django.db.Error and psycopg.Error; then nothing is stored."""
@@ -156,8 +169,14 @@ class Pipeline:
         with transaction.atomic():
             appended = store.append(batch.rows, expect_duplicates=self._expect_duplicates)
             unstorable = [
-                NewLetter(
-                    batch.rows.origins[index], Reason.UNSTORABLE, "Unstorable", reason, event=events[index]
+                self._discreet(
+                    NewLetter(
+                        batch.rows.origins[index],
+                        Reason.UNSTORABLE,
+                        "Unstorable",
+                        reason,
+                        event=events[index],
+                    )
                 )
                 for index, reason in appended.refusals.items()
             ]

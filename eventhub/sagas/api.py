@@ -58,7 +58,7 @@ def list_instances(
         saga=_text(saga), state=_text(state), key=_text(key), before=cursor, limit=limit
     )
     return {
-        "items": [msgspec.to_builtins(looking.look(one)) for one in found],
+        "items": [msgspec.to_builtins(looking.shown(request, one)) for one in found],
         "next_cursor": found[-1].pk if len(found) == limit else None,
     }
 
@@ -74,9 +74,9 @@ def get_instance(request: HttpRequest, pk: int) -> dict[str, Any]:
     found = _find(pk)
     history = [
         {"at": one.at.isoformat(), "step": one.step, "what": one.what, "detail": one.detail}
-        for one in looking.history(found)
+        for one in looking.shown_history(request, found)
     ]
-    told: dict[str, Any] = msgspec.to_builtins(looking.look(found))
+    told: dict[str, Any] = msgspec.to_builtins(looking.shown(request, found))
     return told | {"history": history}
 
 
@@ -93,7 +93,7 @@ def start(request: HttpRequest, name: str, body: StartIn) -> dict[str, Any]:
     except LookupError as error:
         raise HttpError(404, str(error)) from error
     found.refresh_from_db()
-    told: dict[str, Any] = msgspec.to_builtins(looking.look(found))
+    told: dict[str, Any] = msgspec.to_builtins(looking.shown(request, found))
     return told
 
 
@@ -117,7 +117,7 @@ def change(
             )
     except control.NotPossible as error:
         raise HttpError(409, str(error)) from error
-    told: dict[str, Any] = msgspec.to_builtins(looking.look(done))
+    told: dict[str, Any] = msgspec.to_builtins(looking.shown(request, done))
     return told
 
 

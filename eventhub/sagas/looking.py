@@ -4,12 +4,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.http import HttpRequest
 
+from eventhub.events import queries
 from eventhub.sagas import declaring, steps
 from eventhub.sagas.models import ENDED, Entry, Instance, State
 from eventhub.sagas.steps import At, StepState
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.showing import told_of
 
 PER_PAGE = 50
+# Of a saga, so many events are looked through for personal data.
+MOST_EVENTS = 500
 LEVELS = {
     State.RUNNING: "busy",
     State.COMPENSATING: "busy",
@@ -113,6 +119,29 @@ def look(instance: Instance) -> Look:
         groups,
         state in (State.RUNNING, State.PARKED) and definition is not None,
     )
+
+
+def shown(request: HttpRequest, instance: Instance) -> Look:
+    """`look`, as whoever asks may see it."""
+    found = look(instance)
+    if not fields.any_marked():
+        return found
+    return msgspec.convert(shown_value(request, instance, msgspec.to_builtins(found)), Look)
+
+
+def shown_history(request: HttpRequest, instance: Instance) -> list[Entry]:
+    """`history`, as whoever asks may see it."""
+    found = history(instance)
+    for one in found:
+        one.detail = shown_value(request, instance, one.detail)
+    return found
+
+
+def shown_value(request: HttpRequest, instance: Instance, value: Any) -> Any:
+    """Something that came of the events of an instance, as whoever asks may see it."""
+    if not fields.any_marked():
+        return value
+    return told_of(request, value, queries.events_by_correlation(instance.correlation_id, MOST_EVENTS))
 
 
 def history(instance: Instance, most: int = 200) -> list[Entry]:

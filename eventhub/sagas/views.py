@@ -30,7 +30,7 @@ def sagas(request: HttpRequest) -> HttpResponse:
         request,
         "sagas/list.html",
         {
-            "instances": [looking.look(one) for one in found],
+            "instances": [looking.shown(request, one) for one in found],
             "given": given,
             "is_filtered": any(given.values()),
             "names": sorted({name for name, _ in declaring.declared()}),
@@ -77,9 +77,12 @@ def _about(request: HttpRequest, pk: int) -> dict[str, Any]:
     found = Instance.objects.filter(pk=pk).first()
     if found is None:
         raise Http404(f"There is no instance {pk}.")
+    heard = list(found.heard.order_by("-id")[:50])
+    for one in heard:
+        one.data = looking.shown_value(request, found, one.data)
     return {
-        "look": looking.look(found),
-        "history": looking.history(found),
-        "heard": list(found.heard.order_by("-id")[:50]),
+        "look": looking.shown(request, found),
+        "history": looking.shown_history(request, found),
+        "heard": heard,
         "may_operate": may_operate(request.user),
     }

@@ -12,9 +12,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from eventhub.access import audit, roles
+from eventhub.access.models import Role
 from eventhub.schemas.checking import flaws_of
-from eventhub.schemas.models import EventType, PersonalField, SchemaSettings, SchemaStatus, SchemaVersion
-from eventhub.schemas.upcasting import step_of
+from eventhub.schemas.models import (
+    EventType,
+    PersonalField,
+    PersonalKey,
+    SchemaSettings,
+    SchemaStatus,
+    SchemaVersion,
+)
+from eventhub.schemas.personal.sealing import known_keys
+from eventhub.schemas.upcasting.catalogue import step_of
 
 
 class IndentedJson(forms.JSONField):
@@ -110,6 +120,37 @@ class PersonalFieldInline(admin.TabularInline[PersonalField, EventType]):
     model = PersonalField
     fields = ("path", "treatment")
     extra = 0
+
+
+@admin.register(PersonalKey)
+class PersonalKeyAdmin(admin.ModelAdmin[PersonalKey]):
+    """Keys are made by ingest. Deleting one makes a month's encrypted fields unreadable, for good."""
+
+    list_display = ("name", "created_at")
+    fields = readonly_fields = ("name", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Ingest makes them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """There is nothing in one to change."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By administrators: it cannot be taken back."""
+        return roles.may(request, Role.ADMINISTRATOR)
+
+    def delete_queryset(self, request: HttpRequest, chosen: QuerySet[PersonalKey]) -> None:
+        """One by one, so that each is in the audit log."""
+        for key in chosen:
+            self.delete_model(request, key)
+
+    def delete_model(self, request: HttpRequest, obj: PersonalKey) -> None:
+        """Nobody reads what it sealed any more."""
+        super().delete_model(request, obj)
+        known_keys.forget()
+        audit.record(audit.actor_of(request), "delete key of personal data", obj.name)
 
 
 @admin.register(SchemaSettings)

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from eventhub.schemas.compatibility.merging import type_of
+from eventhub.schemas.personal.paths import EVERY, MASK, Steps, touches
 
 # A text is taken for one of few values when it was seen this often, in so few forms, each so short.
 ENUM_SEEN, ENUM_VALUES, ENUM_SHARE, ENUM_LENGTH = 20, 8, 0.2, 40
@@ -38,11 +39,50 @@ class Inferred(msgspec.Struct, frozen=True):
     events: int
 
 
-def infer(values: Sequence[Any]) -> Inferred:
-    """The schema that all of `values` (the data of events of one type) fit, as narrow as they make likely."""
+def infer(values: Sequence[Any], marked: Sequence[Steps] = ()) -> Inferred:
+    """The schema that all of `values` (the data of events of one type) fit, as narrow as they make likely.
+
+    No value of the fields in `marked` gets into it, nor into the samples: everybody may read a schema.
+    """
     fields: list[Field] = []
     schema = _node(values, "$", len(values), fields, 0)
+    for steps in marked:
+        schema = _without_values(schema, steps)
+    fields = [
+        msgspec.structs.replace(field, samples=[MASK] if field.samples else [])
+        if any(touches(_place(field.path), steps) for steps in marked)
+        else field
+        for field in fields
+    ]
     return Inferred(schema, sorted(fields, key=lambda field: field.path), len(values))
+
+
+def _place(path: str) -> Steps:
+    return tuple(path.removeprefix("$").lstrip(".").replace(EVERY, f".{EVERY}").lstrip(".").split("."))
+
+
+def _without_values(schema: Any, steps: Steps) -> Any:
+    """A drawn schema that lists no value at a field, nor inside of it."""
+    if not isinstance(schema, dict):
+        return schema
+    made = {**schema}
+    if "oneOf" in made:
+        made["oneOf"] = [_without_values(one, steps) for one in made["oneOf"]]
+    if not steps:
+        for keyword in ("enum", "const"):
+            if keyword in made:
+                del made[keyword]
+                made["type"] = "string"
+        if "properties" in made:
+            made["properties"] = {name: _without_values(one, ()) for name, one in made["properties"].items()}
+        if "items" in made:
+            made["items"] = _without_values(made["items"], ())
+    elif steps[0] == EVERY and "items" in made:
+        made["items"] = _without_values(made["items"], steps[1:])
+    elif steps[0] in made.get("properties", {}):
+        inner = _without_values(made["properties"][steps[0]], steps[1:])
+        made["properties"] = {**made["properties"], steps[0]: inner}
+    return made
 
 
 def _node(values: Sequence[Any], path: str, possible: int, fields: list[Field], depth: int) -> Any:

@@ -172,6 +172,7 @@ class Treatment(models.TextChoices):
     """What happens to a field that tells of a person."""
 
     MASK = "mask", "mask: stored, and shown only to those who may see personal data"
+    ENCRYPT = "encrypt", "encrypt: stored encrypted, and opened only for those who may see personal data"
     DROP = "drop", "drop: left out at ingest, never stored"
 
 
@@ -190,3 +191,30 @@ class PersonalField(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.path} ({self.treatment})"
+
+    def clean(self) -> None:
+        """Raises ValidationError when the path is none."""
+        from eventhub.schemas.personal.paths import steps_of
+
+        try:
+            steps_of(self.path)
+        except ValueError as error:
+            raise ValidationError({"path": str(error)}) from error
+
+
+class PersonalKey(models.Model):
+    """What the encrypted personal fields of the events of a month are opened with. Without it nobody reads them."""
+
+    name = models.CharField(
+        max_length=7, unique=True, verbose_name="month", help_text="Of occurrence, as 2026-11."
+    )
+    secrets = models.TextField(editable=False, help_text="The key, encrypted with the keys of SECRETS_KEYS.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-name"]
+        verbose_name = "key of personal data"
+        verbose_name_plural = "keys of personal data"
+
+    def __str__(self) -> str:
+        return f"personal data of {self.name}"

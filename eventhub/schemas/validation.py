@@ -6,7 +6,7 @@ version. Where there is no active schema, nothing is checked. The validators are
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -16,12 +16,16 @@ from django.db.models import Count, Max
 
 from eventhub.events.envelope import Event
 from eventhub.schemas.models import EventType, SchemaSettings, SchemaStatus, SchemaVersion, ValidationMode
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.paths import Steps, touches
 from eventhub.schemas.quick import acceptor
 
 log = logging.getLogger(__name__)
 
 LOOK_FOR_CHANGES_EVERY_S = 3.0
 FINDINGS_SHOWN = 5
+# Keywords whose breaches name members and quote no value.
+NAMING_ONLY = {"required", "additionalProperties", "unevaluatedProperties", "dependentRequired"}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -102,7 +106,8 @@ class Validators:
         if known.accepts is not None and known.accepts(event.data):
             return None
         try:
-            breaches = explain(known.validator, msgspec.json.decode(event.data))
+            data = msgspec.json.decode(event.data)
+            breaches = explain(known.validator, data, fields.paths(event.event_type))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             breaches = [f"$: cannot be checked: {error}"]
         return Finding("\n".join(breaches), known.is_enforced) if breaches else None
@@ -117,8 +122,11 @@ def compile_schema(schema: Any) -> Any:
     return jsonschema_rs.validator_for(schema, retriever=_refuse_to_fetch, validate_formats=True)
 
 
-def explain(validator: Any, data: Any) -> list[str]:
-    """The first few breaches of `data`, each with its path; empty when it is valid."""
+def explain(validator: Any, data: Any, marked: Sequence[Steps] = ()) -> list[str]:
+    """The first few breaches of `data`, each with its path; empty when it is valid.
+
+    What stands in or around a field of `marked` is not quoted: breaches are kept, and read by everybody.
+    """
     if validator.is_valid(data):
         return []
     lines: list[str] = []
@@ -126,8 +134,15 @@ def explain(validator: Any, data: Any) -> list[str]:
         if len(lines) == FINDINGS_SHOWN:
             lines.append("… and more")
             break
-        lines.append(f"{_path(error.instance_path)}: {error.message[:500]}")
+        lines.append(f"{_path(error.instance_path)}: {_said(error, marked)[:500]}")
     return lines
+
+
+def _said(error: Any, marked: Sequence[Steps]) -> str:
+    keyword = str(error.schema_path[-1]) if error.schema_path else "schema"
+    if keyword in NAMING_ONLY or not any(touches(error.instance_path, steps) for steps in marked):
+        return str(error.message)
+    return f'breaks the schema ("{keyword}")'
 
 
 def _path(parts: list[str | int]) -> str:

@@ -34,7 +34,7 @@ from eventhub.sources.api_forms import (
     SourceInFull,
 )
 from eventhub.sources.drafts import UNNAMED, Given, Wrong, draft
-from eventhub.sources.preview import Reading, readings
+from eventhub.sources.preview import Reading, readings, shown
 from monitoring.api import router
 
 __all__ = ["router"]
@@ -147,7 +147,7 @@ def test(request: HttpRequest, name: Name) -> Report:
 def preview(request: HttpRequest, name: Name, count: int = 10) -> Status[Any]:
     """The newest messages; none is taken from any reader."""
     permissions.require_operator(request, name)
-    return _preview(_find(name), count)
+    return _preview(request, _find(name), count)
 
 
 @router.post(
@@ -177,7 +177,7 @@ def preview_draft(request: HttpRequest, body: DraftIn, count: int = 10) -> Statu
     """The newest messages; none is taken from any reader."""
     permissions.require(request, body.like or "")
     try:
-        return _preview(draft(*_drafted(body)), count)
+        return _preview(request, draft(*_drafted(body)), count)
     except Wrong as wrong:
         return _refused(wrong)
 
@@ -200,7 +200,7 @@ def _save(
     return Status(status, _in_full(source))
 
 
-def _preview(source: Source, count: int) -> Status[Any]:
+def _preview(request: HttpRequest, source: Source, count: int) -> Status[Any]:
     peeked = peek(source, max(1, min(count, MAX_PREVIEWED)))
     if failure := peeked.failure:
         return Status(502, {"detail": f"{failure.problem}: {failure.text} {failure.advice}"})
@@ -208,7 +208,7 @@ def _preview(source: Source, count: int) -> Status[Any]:
         found = readings(source, peeked.messages)
     except BrokerError as error:
         return Status(422, {"detail": explain(error).text})
-    return Status(200, {"items": [_reading(one) for one in found]})
+    return Status(200, {"items": [_reading(shown(request, one)) for one in found]})
 
 
 def _reading(one: Reading) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from eventhub.brokers.trying import peek
 from eventhub.events.mapping import Suggestion, suggest
 from eventhub.events.mapping.expressions import METADATA
 from eventhub.events.message import Message
+from eventhub.schemas.personal.showing import is_hidden
 from eventhub.sources import samples
 from eventhub.sources.drafts import UNNAMED, errors_of_mapping
 from eventhub.sources.form import Row, SourceForm
-from eventhub.sources.preview import Reading, Value, opened, readings, values
+from eventhub.sources.preview import Reading, Value, opened, readings, shown, values
 
 MAX_PASTED_CHARS = 256 * 1024
 # What an event's field is, for whoever looks for it in a message of their own.
@@ -119,6 +120,7 @@ def look(request: HttpRequest, form: SourceForm, do: str) -> Look:
         if suggestion.proposals:
             form.set_mapping(suggestion.value)
     return _read(
+        request,
         form,
         found,
         name=name if found else "",
@@ -129,7 +131,9 @@ def look(request: HttpRequest, form: SourceForm, do: str) -> Look:
     )
 
 
-def _read(form: SourceForm, messages: list[Message], *, name: str, chosen: int, **about: Any) -> Look:
+def _read(
+    request: HttpRequest, form: SourceForm, messages: list[Message], *, name: str, chosen: int, **about: Any
+) -> Look:
     mapping, unread = form.mapping_value()
     wrong = errors_of_mapping(mapping)
     form.errors |= wrong | unread
@@ -139,10 +143,16 @@ def _read(form: SourceForm, messages: list[Message], *, name: str, chosen: int, 
     if messages:
         try:
             source = _source(form, sound if "event_type" in sound else {})
-            rows = readings(source, messages, is_answered=form.kind == Kind.HTTP)
+            rows = [
+                shown(request, row) for row in readings(source, messages, is_answered=form.kind == Kind.HTTP)
+            ]
         except BrokerError as error:
             failure = explain(error)
-    given = values(sound, _opened(form, messages[chosen - 1 : chosen])[0]) if messages else {}
+    hidden = any(
+        row.number == chosen and row.event and is_hidden(request, row.event.event_type) for row in rows
+    )
+    # An expression may take any value out of the message, so it is shown none of one that is masked.
+    given = values(sound, _opened(form, messages[chosen - 1 : chosen])[0]) if messages and not hidden else {}
     return Look(
         sample=name, count=len(messages), rows=rows, values=given, chosen=chosen, failure=failure, **about
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from django.http import HttpRequest
 
 from dlq.body import Body, look_at
 from eventhub.brokers.adapter import BrokerError
@@ -18,6 +19,8 @@ from eventhub.events.mapping.applying import evaluate
 from eventhub.events.message import Message
 from eventhub.events.wire_format import RegistryError
 from eventhub.ingest.pipeline import Batch, Pipeline
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.showing import body_shown_to, is_hidden
 
 Verdict = Literal["event", "warned", "letter"]
 MAX_SHOWN_BYTES = 64 * 1024
@@ -92,6 +95,16 @@ def readings(source: Source, messages: Sequence[Message], *, is_answered: bool =
             batch = pipeline.prepare([message])
         found += _read(number, message, batch, is_answered)
     return found
+
+
+def shown(request: HttpRequest, row: Reading) -> Reading:
+    """What of a message whoever asks may see: personal data of its event is masked in it."""
+    if row.event is None or not is_hidden(request, row.event.event_type):
+        return row
+    body = body_shown_to(request, row.event.event_type, row.message.body, "")
+    return msgspec.structs.replace(
+        row, message=msgspec.structs.replace(row.message, body=body), event=fields.covered(row.event)
+    )
 
 
 def opened(source: Source, messages: Sequence[Message]) -> list[Message]:

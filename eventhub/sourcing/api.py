@@ -13,6 +13,7 @@ from eventhub.access.audit import actor_of
 from eventhub.access.auth import requires
 from eventhub.access.models import Scope
 from eventhub.events.queries import StoredEvent
+from eventhub.events.showing import shown_to
 from eventhub.sourcing import appending, listing, reading, time_travel
 from eventhub.sourcing.appending import ANY, New
 from eventhub.sourcing.errors import AlreadyAppended, BadEvent, StreamEnded, StreamTruncated, WrongVersion
@@ -161,7 +162,8 @@ def read_stream(
         if backwards
         else reading.read(name, after=after, limit=limit)
     )
-    return {"items": [_event(event) for event in found]}
+    show = shown_to(request)
+    return {"items": [_event(show(event)) for event in found]}
 
 
 @router.get(
@@ -183,7 +185,7 @@ def get_state(
         found = time_travel.at_version(name, version) if at is None else time_travel.at_time(name, at, by)
     except StreamTruncated as error:
         raise HttpError(409, str(error)) from error
-    return msgspec.structs.asdict(found)
+    return msgspec.structs.asdict(found) | {"value": listing.shown_values(request, name, found.value)}
 
 
 @router.get(
@@ -201,7 +203,8 @@ def get_diff(
         before, after = time_travel.at_version(name, since), time_travel.at_version(name, to)
     except StreamTruncated as error:
         raise HttpError(409, str(error)) from error
-    return {"changes": [msgspec.structs.asdict(one) for one in time_travel.diff(before.value, after.value)]}
+    changes = [msgspec.structs.asdict(one) for one in time_travel.diff(before.value, after.value)]
+    return {"changes": listing.shown_values(request, name, changes)}
 
 
 @router.post(

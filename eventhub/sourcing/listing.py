@@ -1,11 +1,16 @@
 """Which streams there are, by category; and one stream as its page shows it."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from django.db import connection
+from django.http import HttpRequest
 
 from eventhub.events.queries import StoredEvent
+from eventhub.events.showing import shown_to
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.showing import told_of
 from eventhub.sourcing import aggregates, reading, time_travel
 from eventhub.sourcing.errors import StreamTruncated
 from eventhub.sourcing.models import Stream
@@ -41,6 +46,31 @@ class Look(msgspec.Struct, frozen=True):
     is_declared: bool
     # Why there is no state; "" where there is.
     problem: str = ""
+
+
+def shown(request: HttpRequest, look: Look) -> Look:
+    """What of a look whoever asks may see: personal data is masked in the events and in what came of them."""
+    show = shown_to(request)
+    told = shown_values(
+        request, look.head.name, [look.state.value, *([one.before, one.after] for one in look.changes)]
+    )
+    changes = [
+        msgspec.structs.replace(one, before=before, after=after)
+        for one, (before, after) in zip(look.changes, told[1:], strict=True)
+    ]
+    return msgspec.structs.replace(
+        look,
+        state=msgspec.structs.replace(look.state, value=told[0]),
+        changes=changes,
+        events=[show(event) for event in look.events],
+    )
+
+
+def shown_values(request: HttpRequest, stream: str, value: Any) -> Any:
+    """A value that came of the events of a stream, as whoever asks may see it."""
+    if not fields.any_marked():
+        return value
+    return told_of(request, value, list(reading.read(stream, limit=time_travel.MOST_EVENTS)))
 
 
 def streams(

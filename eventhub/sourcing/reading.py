@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from eventhub.events.queries import LogKey, StoredEvent, whole_events
-from eventhub.sourcing import upcasting
+from eventhub.schemas.upcasting.code import upcast
 from eventhub.sourcing.models import Stream
 
 # Rows fetched at once, so that a long stream takes no more memory than a short one.
@@ -81,7 +81,7 @@ def read_category(category: str, *, after: LogKey | None = None, limit: int = PA
         " ORDER BY events_event.txid, position LIMIT %s",
         [category, str(key.txid), key.position, limit],
     )
-    return [upcasting.upcast(event) for event in found]
+    return [upcast(event) for event in found]
 
 
 def first_kept(stream: str) -> int:
@@ -97,4 +97,4 @@ def _page(at: Head, versions: str, order: str, limit: int | None) -> list[Stored
         f" ORDER BY stream_version {order} LIMIT %s",
         [at.name, at.first_at, at.last_at, min(PAGE, limit or PAGE)],
     )
-    return [upcasting.upcast(event) for event in found]
+    return [upcast(event) for event in found]

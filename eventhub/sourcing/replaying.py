@@ -21,7 +21,8 @@ from eventhub.brokers.models import Source
 from eventhub.events.message import OutgoingMessage
 from eventhub.events.queries import LogKey, StoredEvent, whole_events
 from eventhub.handlers.patterns import BadPattern, check
-from eventhub.sourcing import upcasting
+from eventhub.schemas.personal.sealing import opened
+from eventhub.schemas.upcasting.code import upcast
 from eventhub.sourcing.models import Replay, ReplayState, ReplayTarget
 from eventhub.sourcing.projecting import declaring, following
 
@@ -151,7 +152,7 @@ def _send(replay: Replay, events: list[StoredEvent]) -> None:
         declared = declaring.declared().get(replay.name)
         if declared is None:
             raise BadReplay(f"The projection {replay.name!r} is not in the code any more.")
-        fitting = [upcasting.upcast(event) for event in events if declared.wants(event.event_type)]
+        fitting = [upcast(event) for event in events if declared.wants(event.event_type)]
         done, error = following.apply_now(declared, fitting)
         if error is not None:
             raise BadReplay(f"It cannot take in {fitting[done].event_id}: {type(error).__name__}: {error}")
@@ -180,7 +181,7 @@ def _message(replay: Replay, event: StoredEvent) -> OutgoingMessage:
         "event_type": event.event_type,
         "event_version": event.event_version,
         "timestamp": event.occurred_at,
-        "data": msgspec.Raw((event.data or "null").encode()),
+        "data": msgspec.Raw((opened(event).data or "null").encode()),
         "metadata": event.metadata_value
         | {name: value for name, value in named.items() if value is not None},
     }

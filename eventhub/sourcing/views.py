@@ -53,6 +53,7 @@ def stream(request: HttpRequest, name: str) -> HttpResponse:
     found, problem = _look(request, name)
     if found is None:
         raise Http404(f"There is no stream {name!r}.")
+    found = listing.shown(request, found)
     context: dict[str, Any] = {
         "name": name,
         "look": found,

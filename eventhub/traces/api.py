@@ -14,6 +14,7 @@ from eventhub.events.api import EventOut, event_out
 from eventhub.events.receipts import Receipt
 from eventhub.events.showing import Show, shown_to
 from eventhub.pages.cursor import decode_cursor, encode_cursor
+from eventhub.schemas.personal.showing import blind
 from eventhub.traces import attributes, language
 from eventhub.traces.asking import meant, with_words
 from eventhub.traces.assemble import Letter, State, Step, Trace
@@ -153,7 +154,7 @@ def list_traces(
     )
     query = with_words(chosen, asked, now)
     before = decode_cursor(cursor, tuple[int, int]) if cursor else None
-    hits = search(query, now=now, limit=limit, before=before)
+    hits = search(query, now=now, limit=limit, before=before, blind=blind(request))
     return {
         "items": [_summary(found.trace, found.story) for found in hits.found],
         "next_cursor": encode_cursor(*hits.next_key) if hits.next_key else None,

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from django.db import connection, transaction
 
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.paths import touches
 from eventhub.traces.models import SearchableAttribute
 
 LONGEST_VALUE = 200
@@ -32,6 +34,7 @@ class Declared(msgspec.Struct, frozen=True):
     """A declaration, as ingest needs it."""
 
     id: int
+    name: str
     event_type: str
     path: list[str]
 
@@ -48,8 +51,7 @@ class Declarations:
         """Read them again if it is time. Outside of the transaction that stores the batch."""
         if time.monotonic() - self._read_at < KNOWN_AFTER_S / 2:
             return
-        rows = SearchableAttribute.objects.values_list("id", "event_type__name", "path")
-        self._declared = [Declared(id, event_type, path.split(".")) for id, event_type, path in rows]
+        self._declared = _searchable()
         self._types = frozenset(one.event_type for one in self._declared)
         self._read_at = time.monotonic()
 
@@ -94,7 +96,8 @@ def fill_older(run_s: float = RUN_S, *, known_after_s: float = KNOWN_AFTER_S) ->
     waiting = SearchableAttribute.objects.filter(filled_at=None, created_at__lt=ripe).select_related(
         "event_type"
     )
-    for attribute in waiting.order_by("id"):
+    allowed = {one.id for one in _searchable()}
+    for attribute in waiting.filter(pk__in=allowed).order_by("id"):
         while not _piece(attribute):
             if time.monotonic() > until:
                 return True
@@ -144,6 +147,26 @@ def _piece(attribute: SearchableAttribute) -> bool:
         return count < PIECE
 
 
+def _searchable() -> list[Declared]:
+    """What is declared, but for fields that tell of a person: who could search by them would learn them by trying."""
+    rows = SearchableAttribute.objects.values_list("id", "name", "event_type__name", "path")
+    found = [Declared(id, name, event_type, path.split(".")) for id, name, event_type, path in rows]
+    return [one for one in found if not is_personal(one.event_type, one.path)]
+
+
+def is_personal(event_type: str, path: Sequence[str]) -> bool:
+    """Whether a place in the data of this type is, holds or lies within a field that is marked as personal."""
+    place = [int(step) if step.isdigit() else step for step in path]
+    return any(touches(place, steps) for steps in fields.paths(event_type))
+
+
+def forget_personal_values(event_type: str) -> None:
+    """Take out what was filled of fields that have been marked as personal since."""
+    for one in SearchableAttribute.objects.filter(event_type__name=event_type):
+        if is_personal(event_type, one.path.split(".")):
+            forget_values(one.pk)
+
+
 def forget_values(attribute_id: int) -> None:
     """Take out what was filled for a declaration that is gone or points elsewhere now."""
     with connection.cursor() as cursor:
@@ -159,12 +182,12 @@ def drop_older_than(moment: datetime) -> int:
 
 def names() -> list[str]:
     """The names that people can search by."""
-    return list(SearchableAttribute.objects.order_by("name").values_list("name", flat=True).distinct())
+    return sorted({one.name for one in _searchable()})
 
 
 def ids_of(name: str) -> list[int]:
     """The declarations under a name: one for each event type that has it."""
-    return list(SearchableAttribute.objects.filter(name=name).values_list("id", flat=True))
+    return [one.id for one in _searchable() if one.name == name]
 
 
 def names_with(value: str) -> list[str]:
@@ -173,8 +196,9 @@ def names_with(value: str) -> list[str]:
         # attribute_value_once: one probe for each declaration.
         cursor.execute(
             """SELECT DISTINCT declared.name FROM traces_searchableattribute declared
-               WHERE EXISTS (SELECT 1 FROM traces_attributevalue kept
-                             WHERE kept.attribute_id = declared.id AND kept.value = %s) ORDER BY 1""",
-            [value.lower()],
+               WHERE declared.id = ANY(%s) AND EXISTS (
+                   SELECT 1 FROM traces_attributevalue kept
+                   WHERE kept.attribute_id = declared.id AND kept.value = %s) ORDER BY 1""",
+            [[one.id for one in _searchable()], value.lower()],
         )
         return [name for (name,) in cursor]

@@ -44,6 +44,15 @@ class SearchableAttribute(models.Model):
     def __str__(self) -> str:
         return f"{self.name} of {self.event_type}"
 
+    def clean(self) -> None:
+        """Raises ValidationError for a field that tells of a person: searching would tell it to who tries."""
+        from eventhub.traces.attributes import is_personal
+
+        if self.event_type_id and is_personal(self.event_type.name, self.path.split(".")):
+            raise ValidationError(
+                {"path": "This field is marked as personal data, so nobody searches by it."}
+            )
+
     @property
     def progress(self) -> float:
         """How far the older events are filled, 0…1."""

@@ -11,6 +11,9 @@ from eventhub.events.receipts import Receipt
 from eventhub.events.showing import Show
 from eventhub.handlers.history import Pending, handlers_among, pending_of
 from eventhub.schemas.models import SchemaStatus, SchemaVersion
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.paths import Steps
+from eventhub.schemas.personal.sealing import opened
 from eventhub.schemas.validation import compile_schema, explain
 from eventhub.traces import exporting
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
@@ -72,15 +75,12 @@ def panel_of(trace: Trace, step: Step, stored: Sequence[StoredEvent], show: Show
     previous, previous_of = None, ""
     event = next((one for one in stored if step.event and one.key == step.event.key), step.event)
     effects = [other for other in trace.steps if other.cause == step.index] if step.caused else []
-    verdict = _verdict(event, event.value) if event else None
+    verdict = None
     if event:
         previous, previous_of = previous_to(trace, step, event)
         previous = show(previous) if previous else None
-        shown = show(event)
-        if verdict and shown.data != event.data:
-            verdict = msgspec.structs.replace(
-                verdict, breaches=[_place_only(one) for one in verdict.breaches]
-            )
+        whole, shown = opened(event), show(event)
+        verdict = _verdict(event, whole.value, fields.paths(event.event_type) if shown != whole else ())
         event = shown
     data = event.value if event else None
     raw = raw_json(event, data) if event else ""
@@ -129,11 +129,6 @@ def raw_json(event: StoredEvent, data: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(envelope), indent=2).decode()
 
 
-def _place_only(breach: str) -> str:
-    """A breach without the value that it quotes."""
-    return breach.split(": ", 1)[0] + ": breaks the schema"
-
-
 def _served(deliveries: Sequence[Receipt]) -> list[Served]:
     last = last_attempts(deliveries)
     handlers = handlers_among({one.service for one in last})
@@ -143,7 +138,7 @@ def _served(deliveries: Sequence[Receipt]) -> list[Served]:
     ]
 
 
-def _verdict(event: StoredEvent, data: Any) -> Verdict | None:
+def _verdict(event: StoredEvent, data: Any, hidden: Sequence[Steps]) -> Verdict | None:
     """By the active schema of its version, else by a draft; None where there is neither."""
     versions = {
         version.status: version
@@ -155,7 +150,7 @@ def _verdict(event: StoredEvent, data: Any) -> Verdict | None:
     if schema is None:
         return None
     try:
-        breaches = explain(compile_schema(schema.schema), data)
+        breaches = explain(compile_schema(schema.schema), data, hidden)
     except ValueError as error:
         breaches = [f"The schema itself cannot be used: {error}"]
     return Verdict(schema.version, schema.status, schema.pk, breaches)

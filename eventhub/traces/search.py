@@ -8,7 +8,10 @@ import msgspec
 
 from eventhub.events import queries, receipts
 from eventhub.events.queries import StoredEvent
+from eventhub.events.showing import Show
 from eventhub.schemas.models import EventType
+from eventhub.schemas.personal.marks import fields
+from eventhub.schemas.personal.sealing import opened
 from eventhub.traces.assemble import State, Trace
 from eventhub.traces.kept_walks import AttributeWalk, SlowWalk, slow_among
 from eventhub.traces.loading import Loaded, load_single, load_traces
@@ -48,13 +51,22 @@ class Hits(msgspec.Struct, frozen=True):
 
 
 def search(
-    query: TraceQuery, *, now: datetime, limit: int, before: Key | None = None, newer_than: Key | None = None
+    query: TraceQuery,
+    *,
+    now: datetime,
+    limit: int,
+    before: Key | None = None,
+    newer_than: Key | None = None,
+    blind: Show | None = None,
 ) -> Hits:
-    """The latest traces that match, below `before`, or only those above `newer_than`."""
+    """The latest traces that match, below `before`, or only those above `newer_than`.
+
+    `blind`: events are looked into as this shows them, so that words find nothing that whoever asks may not see.
+    """
     walk = _walk(query)
-    return (
-        _Search(query, walk, now, limit, before, newer_than).run() if walk else Hits([], None, 0, None, False)
-    )
+    if walk is None:
+        return Hits([], None, 0, None, False)
+    return _Search(query, walk, now, limit, before, newer_than, blind).run()
 
 
 def direct_hit(text: str) -> tuple[str | None, str | None] | None:
@@ -79,9 +91,10 @@ class _Search:
         limit: int,
         before: Key | None,
         newer_than: Key | None,
+        blind: Show | None = None,
     ) -> None:
         self.query, self.walk, self.now, self.limit = query, walk, now, limit
-        self.start, self.newer_than = before, newer_than
+        self.start, self.newer_than, self.blind = before, newer_than, blind
         self.found: list[Found] = []
         self.seen: set[str] = set()
         self.scanned = 0
@@ -143,7 +156,7 @@ class _Search:
             names = [name for name in names if name in slow]
         for name, loaded in self._loaded(names).items():
             trace = loaded.trace
-            if self._shown_before(name, loaded) or not matches(self.query, loaded, self.now):
+            if self._shown_before(name, loaded) or not matches(self.query, loaded, self.now, self.blind):
                 continue
             event_id = name if self.query.uncorrelated else ""
             yield Found(trace, story_of(trace), keys[name], event_id)
@@ -164,7 +177,7 @@ class _Search:
         return key != END and key >= self.start
 
 
-def matches(query: TraceQuery, loaded: Loaded, now: datetime) -> bool:
+def matches(query: TraceQuery, loaded: Loaded, now: datetime, blind: Show | None = None) -> bool:
     """Whether the whole trace is what is looked for; searchable attributes and slow hops are the walk's to check."""
     trace = loaded.trace
     if not _has_types(query, loaded) or not set(query.services).issubset(trace.services):
@@ -184,7 +197,7 @@ def matches(query: TraceQuery, loaded: Loaded, now: datetime) -> bool:
         return False
     if query.max_s is not None and trace.duration_s > query.max_s:
         return False
-    return not query.words or _holds(query.words, loaded)
+    return not query.words or _holds(query.words, loaded, blind)
 
 
 def lacks(absence: Absence, events: Iterable[StoredEvent], now: datetime) -> bool:
@@ -207,24 +220,25 @@ def _has_types(query: TraceQuery, loaded: Loaded) -> bool:
     return types.issuperset(query.types) and types.isdisjoint(query.without_types)
 
 
-def _holds(words: tuple[str, ...], loaded: Loaded) -> bool:
+def _holds(words: tuple[str, ...], loaded: Loaded, blind: Show | None) -> bool:
     missing = set(words)
-    for text in _texts(loaded):
+    for text in _texts(loaded, blind):
         lowered = text.lower()
         missing = {word for word in missing if word not in lowered}
         if not missing:
             return True
     # Of what was not loaded (large payloads, very long traces) PostgreSQL has checked the first word.
     partly = loaded.trace.truncated or any(event.data is None for event in loaded.events)
+    if partly and blind and any(fields.marked(event.event_type) for event in loaded.events):
+        return False  # PostgreSQL looks behind masks
     return partly and missing <= {_most_telling(words)}
 
 
-def _texts(loaded: Loaded) -> Iterable[str]:
+def _texts(loaded: Loaded, blind: Show | None) -> Iterable[str]:
     yield loaded.trace.correlation_id
     for event in loaded.events:
-        yield " ".join(
-            filter(None, (event.event_id, event.event_type, event.source, event.stream, event.data))
-        )
+        data = (blind or opened)(event).data
+        yield " ".join(filter(None, (event.event_id, event.event_type, event.source, event.stream, data)))
     for letter in loaded.trace.letters:
         yield f"{letter.event_type or ''} {letter.failed_in} {letter.error_class} {letter.error_message}"
 

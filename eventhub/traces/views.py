@@ -11,6 +11,7 @@ from dlq.permissions import may_operate
 from eventhub.events import queries
 from eventhub.events.showing import Show, shown_to
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
+from eventhub.schemas.personal.showing import blind
 from eventhub.traces import saved, tabs
 from eventhub.traces.asking import address, asked_of, bar_of, meant, trace_query
 from eventhub.traces.assemble import Trace
@@ -47,9 +48,9 @@ def trace_list(request: HtmxRequest) -> HttpResponse:
     query = trace_query(request.GET, now, understood)
     before, since = _key(request.GET.get("after")), _key(request.GET.get("since"))
     if "count" in request.GET:
-        news = search(query, now=now, limit=MOST_NEW + 1, newer_than=since)
+        news = search(query, now=now, limit=MOST_NEW + 1, newer_than=since, blind=blind(request))
         return JsonResponse({"count": len(news.found), "more": len(news.found) > MOST_NEW})
-    hits = search(query, now=now, limit=PAGE, before=before)
+    hits = search(query, now=now, limit=PAGE, before=before, blind=blind(request))
     context = {
         **_list_context(request, query, hits),
         "bar": bar_of(request),

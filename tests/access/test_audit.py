@@ -10,8 +10,8 @@ from dlq.models import DeadLetter
 from eventhub.access import audit, audit_export
 from eventhub.access.models import AuditEntry, Role, Scope
 from eventhub.events.models import Event
-from eventhub.schemas import personal
 from eventhub.schemas.models import EventType, PersonalField, Treatment
+from eventhub.schemas.personal.marks import fields
 from tests.access.people import browser, person, script
 from tests.access.test_roles import make_letter
 
@@ -108,7 +108,7 @@ def letter() -> DeadLetter:
     DeadLetter.objects.filter(pk=found.pk).update(body=body, size_bytes=len(body))
     event_type = EventType.objects.create(name="customer.signed_up")
     PersonalField.objects.create(event_type=event_type, path="$.email", treatment=Treatment.MASK)
-    personal._fields._look_at = 0
+    fields.forget()
     return found
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
-from eventhub.schemas.upcasting import CannotUpcast, Upcasters, apply, step_of
+from eventhub.schemas.upcasting.catalogue import CannotUpcast, Upcasters, apply, step_of
 
 pytestmark = pytest.mark.django_db
 TO_2 = {

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from eventhub.sourcing import aggregates, upcasting
+from eventhub.schemas.upcasting import code as upcasting
+from eventhub.sourcing import aggregates
 from eventhub.sourcing.appending import New
 
 

@@ -5,11 +5,11 @@ import pytest
 from django.db import connection, transaction
 
 from eventhub.events.models import Event
+from eventhub.schemas.upcasting.code import upcaster
 from eventhub.sourcing import aggregates, reading, snapshots
 from eventhub.sourcing.appending import ANY, New, append, end, retrying
 from eventhub.sourcing.errors import AlreadyAppended, BadEvent, StreamEnded, StreamTruncated, WrongVersion
 from eventhub.sourcing.models import Snapshot
-from eventhub.sourcing.upcasting import upcaster
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from eventhub.events.queries import StoredEvent, whole_events
-from eventhub.sourcing import upcasting
+from eventhub.schemas.upcasting.code import upcast
 from eventhub.sourcing.models import Checkpoint, ProjectionState
 from eventhub.sourcing.projecting.columns import columns
 from eventhub.sourcing.projecting.declaring import Declared
@@ -90,7 +90,7 @@ def _advance(declared: Declared, checkpoint: Checkpoint, horizon: int, limit: in
     ).count()
     found = _read(declared, checkpoint, partitions, horizon, limit)
     wanted = {name for name in {event.event_type for event in found} if declared.wants(name)}
-    events = [upcasting.upcast(event) for event in found if event.event_type in wanted]
+    events = [upcast(event) for event in found if event.event_type in wanted]
     done, error = _apply(declared, table_of(declared, is_next=checkpoint.is_next), events)
     if error is not None:
         _stop_at(checkpoint, events[done], error)

@@ -1,6 +1,6 @@
-"""Events of old versions as readers of newer ones want them: from version to version, a JMESPath and defaults.
+"""Steps that people write in the catalogue: from version to version, a JMESPath and defaults.
 
-Stored events are never changed: whoever reads asks for a version, and the steps in between are applied in their order.
+Whoever reads asks for a version, and the steps in between are applied in their order.
 """
 
 from collections.abc import Sequence

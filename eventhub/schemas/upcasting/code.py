@@ -1,4 +1,4 @@
-"""Upcasters: old events, stored for ever as they were, read in the form that the code of today expects."""
+"""Steps that the code declares: for what reads streams, and always wants events as the code of today expects them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from eventhub.events.queries import StoredEvent
+from eventhub.schemas.personal.sealing import opened
 
 Upcast = Callable[[Any], Any]
 # By type and the version that an event has; what it becomes, and how.
@@ -34,7 +35,8 @@ def upcaster(event_type: str, since: str | None, to: str) -> Callable[[Upcast], 
 
 
 def upcast(event: StoredEvent) -> StoredEvent:
-    """`event` in the latest form that there is an upcaster to; the event itself where there is none."""
+    """`event`, opened, in the latest form that there is an upcaster to."""
+    event = opened(event)
     step = _steps.get((event.event_type, event.event_version))
     if step is None:
         return event
