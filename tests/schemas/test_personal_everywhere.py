@@ -162,13 +162,12 @@ def view_of(address: str) -> str:
 def beginnings() -> Iterator[str]:
     letters = list(DeadLetter.objects.filter(event_type=TYPE).order_by("pk")[:3])
     yield from (
-        "/", "/traces/", "/dead-letters/", "/sources/", "/lag/", "/handlers/", "/streams/", "/projections/",
-        "/replays/",         "/sagas/", "/review/", "/review/report/", "/event-types/", "/map/", "/processes/",
-        "/alerts/", "/figures/",         "/events/e-1/", "/events/e-30/", f"/event-types/{TYPE}/", f"/catalogue/drift/{TYPE}/?version=1",
-        "/catalogue/asyncapi.json",
-        "/streams/customer-7/", "/traces/c-0/?event=e-1", "/traces/c-0/?tab=events", "/traces/c-0/?tab=sequence",
-        "/traces/c-0/?tab=flow", "/traces/c-0/?tab=compare&with=c-1", "/dead-letters/edits/",
-        "/traces/?loose=1", "/searches/complete?word=mail:zoe", "/searches/complete?word=zoe", "/live-snapshot",
+        "/", "/traces/", "/dead-letters/", "/dead-letters/edits/", "/sources/", "/lag/", "/handlers/", "/streams/",
+        "/projections/", "/replays/", "/sagas/", "/review/", "/review/report/", "/event-types/", "/map/", "/processes/",
+        "/alerts/", "/figures/", "/live-snapshot", "/catalogue/asyncapi.json", "/events/e-1/", "/events/e-30/",
+        f"/event-types/{TYPE}/", f"/catalogue/drift/{TYPE}/?version=1", "/streams/customer-7/", "/traces/?loose=1",
+        "/traces/c-0/?event=e-1", "/traces/c-0/?tab=events", "/traces/c-0/?tab=sequence", "/traces/c-0/?tab=flow",
+        "/traces/c-0/?tab=compare&with=c-1", "/searches/complete?word=mail:zoe", "/searches/complete?word=zoe",
     )  # fmt: skip
     for letter in letters:
         own = f"/dead-letters/{letter.pk}/"
