@@ -41,7 +41,8 @@ def fill(letters: int, groups: int) -> None:
             cursor.execute(definition)
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute(_COUNTS)
-        cursor.execute("VACUUM ANALYZE dlq_deadletter, dlq_deadlettergroup, dlq_groupcount")
+        cursor.execute(_LANES)
+        cursor.execute("VACUUM ANALYZE dlq_deadletter, dlq_deadlettergroup, dlq_groupcount, dlq_lane")
     counts.merge()
 
 
@@ -119,4 +120,9 @@ _COUNTS = """
     SELECT group_id, date_trunc('hour', last_failed_at), count(*), count(*),
            count(*) FILTER (WHERE status = 'open'), max(last_failed_at)
     FROM dlq_deadletter GROUP BY 1, 2
+"""
+
+_LANES = """
+    INSERT INTO dlq_lane (key, group_id, source_id, topic, read_from)
+    SELECT DISTINCT lane, group_id, source_id, topic, read_from FROM dlq_deadletter
 """

@@ -137,46 +137,44 @@ class Newest:
         )
 
     def _of_groups(self, groups: Sequence[int], limit: int) -> set[int]:
-        """The newest of these groups, by the index that fits: dead_letter_source, _topic, _read_from or _group."""
+        """The newest of these groups, by the index dead_letter_group; of their lanes, by dead_letter_lane, where it is
+        asked for a source or a topic."""
         if not groups:
             return set()
-        wanted = self._wanted
-        ways: list[tuple[str, str]] = [("", "true")]
-        if wanted.topic:
-            ways = [
-                ("letter.topic,", "letter.topic BETWEEN %(topic)s AND %(topic)s"),
-                (
-                    "letter.read_from,",
-                    "letter.read_from BETWEEN %(topic)s AND %(topic)s AND letter.read_from <> letter.topic",
-                ),
-            ]
-        elif wanted.source:
-            ways = [("letter.source_id,", "letter.source_id BETWEEN %(source)s AND %(source)s")]
-        found: set[int] = set()
-        for order, way in ways:
-            # Ranges of one value, and the order of the index: see `listing.matching`.
-            newest = f"""
-                SELECT letter.id FROM dlq_deadletter letter
-                WHERE {way} AND letter.group_id BETWEEN place.group_id AND place.group_id
-                  AND letter.status BETWEEN place.status AND place.status AND {self._said}
-                ORDER BY {order} letter.group_id, letter.status, letter.id DESC"""
-            found.update(
-                self._select(
-                    f"""
-                    WITH first AS MATERIALIZED (
-                        SELECT place.*, newest.id FROM (
-                            SELECT * FROM unnest(%(groups)s::bigint[]) AS g (group_id),
-                                          unnest(%(statuses)s::text[]) AS s (status)
-                        ) place, LATERAL ({newest} LIMIT 1) newest ORDER BY newest.id DESC LIMIT %(limit)s
-                    )
-                    SELECT newest.id FROM first place, LATERAL ({newest} LIMIT %(limit)s) newest
-                    ORDER BY newest.id DESC LIMIT %(limit)s
-                    """,
-                    groups=list(groups),
-                    limit=limit,
+        column, shelves = "group_id", groups
+        if self._wanted.topic or self._wanted.source:
+            column, shelves = "lane", self._lanes(groups)
+        # Ranges of one value, and the order of the index: see `listing.matching`.
+        newest = f"""
+            SELECT letter.id FROM dlq_deadletter letter
+            WHERE letter.{column} BETWEEN place.shelf AND place.shelf
+              AND letter.status BETWEEN place.status AND place.status AND {self._said}
+            ORDER BY letter.{column}, letter.status, letter.id DESC"""
+        return set(
+            self._select(
+                f"""
+                WITH first AS MATERIALIZED (
+                    SELECT place.*, newest.id FROM (
+                        SELECT * FROM unnest(%(shelves)s::bigint[]) AS g (shelf),
+                                      unnest(%(statuses)s::text[]) AS s (status)
+                    ) place, LATERAL ({newest} LIMIT 1) newest ORDER BY newest.id DESC LIMIT %(limit)s
                 )
+                SELECT newest.id FROM first place, LATERAL ({newest} LIMIT %(limit)s) newest
+                ORDER BY newest.id DESC LIMIT %(limit)s
+                """,
+                shelves=list(shelves),
+                limit=limit,
             )
-        return found
+        )
+
+    def _lanes(self, groups: Sequence[int]) -> list[int]:
+        """The lanes of these groups that its source and its topic allow."""
+        said = ["group_id = ANY(%(groups)s)"]
+        if self._wanted.topic:
+            said.append("%(topic)s IN (topic, read_from)")
+        if self._wanted.source:
+            said.append("source_id = %(source)s")
+        return self._select(f"SELECT key FROM dlq_lane WHERE {' AND '.join(said)}", groups=list(groups))
 
     def _of_correlation(self, limit: int) -> list[int]:
         """Those of a trace. Index dead_letter_correlation."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from django.db import connection, transaction
 from django.utils import timezone
 
+from dlq import lanes
 from dlq.groups import settle
 from dlq.models import DeadLetter, DeadLetterGroup, GroupRule, RuleKind, Status
 from dlq.reading import fields_of
@@ -221,6 +222,7 @@ def _write(leaving: list[tuple[int, int, int | None]]) -> None:
             """,
             [[row[0] for row in leaving], [row[1] for row in leaving], [row[2] for row in leaving]],
         )
+    lanes.follow([row[0] for row in leaving])
 
 
 def _alone() -> None:

@@ -7,7 +7,7 @@ import msgspec
 from django.db import connection
 from django.utils import timezone
 
-from dlq import counts, regressions
+from dlq import counts, lanes, regressions
 from dlq.edits.message import in_force, is_of_edit
 from dlq.groups import places
 from dlq.headers import retried_as
@@ -126,6 +126,7 @@ def _reopen(returned: Sequence[_Return]) -> None:
     found = places(source, [(fingerprint_of(source, back.death), back.death) for back in returned])
     past: list[PastFailure] = []
     changes: dict[int, counts.Change] = {}
+    moved: list[int] = []
     for back, place in zip(returned, found, strict=True):
         group_id = place.group
         letter, retry, death = back.letter, back.retry, back.death
@@ -146,6 +147,7 @@ def _reopen(returned: Sequence[_Return]) -> None:
         if letter.group_id != group_id:
             changes.setdefault(letter.group_id, counts.Change()).letters -= 1
             arrived.letters += 1
+            moved.append(letter.pk)
         if letter.status == Status.OPEN:
             changes.setdefault(letter.group_id, counts.Change()).open -= 1
         arrived.open += 1
@@ -175,6 +177,8 @@ def _reopen(returned: Sequence[_Return]) -> None:
     Retry.objects.bulk_update(
         [back.retry for back in returned], ["state", "published_at", "finished_at", "error"], batch_size=500
     )
+    if moved:
+        lanes.follow(moved)
     counts.add(changes)
     if any(place.is_fixed for place in found):
         regressions.notice(changes)

@@ -133,36 +133,26 @@ def groups_of_correlation(correlation_id: str) -> list[int]:
 
 
 def groups_of_topic(topic: str, status: str) -> list[int]:
-    """Groups with a letter of this topic or queue. Indexes dead_letter_topic and dead_letter_read_from."""
-    return _groups_with(
-        ("topic", "topic BETWEEN %(value)s AND %(value)s"),
-        ("read_from", "read_from BETWEEN %(value)s AND %(value)s AND read_from <> topic"),
-        value=topic,
-        status=status,
-    )
+    """Groups with a letter of this topic or queue."""
+    return _groups_of_lanes("%(value)s IN (lane.topic, lane.read_from)", topic, status)
 
 
 def groups_of_source(name: str, status: str) -> list[int]:
-    """Groups with a letter that came by this source. Index dead_letter_source."""
+    """Groups with a letter that came by this source."""
     source = Source.objects.filter(name=name).values_list("pk", flat=True).first()
-    return _groups_with(
-        ("source_id", "source_id BETWEEN %(value)s AND %(value)s"), value=source or 0, status=status
-    )
+    return _groups_of_lanes("lane.source_id = %(value)s", source or 0, status)
 
 
-def _groups_with(*any_of: tuple[str, str], value: str | int, status: str) -> list[int]:
-    """Each group is asked by the index that begins with the column, in the order of that index."""
+def _groups_of_lanes(condition: str, value: str | int, status: str) -> list[int]:
+    """Each lane is asked by the index dead_letter_lane, in its order."""
     return _first_column(
-        " UNION ".join(
-            f"""
-            SELECT g.id FROM dlq_deadlettergroup g, LATERAL (
-                SELECT FROM dlq_deadletter
-                WHERE {condition} AND group_id BETWEEN g.id AND g.id AND status = ANY(%(statuses)s)
-                ORDER BY {column}, group_id LIMIT 1
-            ) there
-            """
-            for column, condition in any_of
-        ),
+        f"""
+        SELECT DISTINCT lane.group_id FROM dlq_lane lane, LATERAL (
+            SELECT FROM dlq_deadletter letter
+            WHERE letter.lane BETWEEN lane.key AND lane.key AND letter.status = ANY(%(statuses)s)
+            ORDER BY letter.lane LIMIT 1
+        ) there WHERE {condition}
+        """,
         value=value,
         statuses=[status] if status else ALL_STATUSES,
     )

@@ -13,6 +13,7 @@ import msgspec
 from django.db import connection, transaction
 from psycopg import errors
 
+from dlq import lanes
 from dlq.attributes import MOST_BYTES, digests_of, digests_of_body
 from dlq.groups import Place
 from dlq.letter import NewLetter
@@ -63,7 +64,17 @@ def write(
     # In one order everywhere, so that two workers given the same messages wait for each other, never in a ring.
     lines.sort()
     text = "\n".join([line for _, line in lines]).encode()
+    lanes.add(source_id, _lanes(letters, places))
     return _added(letters, places, now) if _copy_all(text) else _staged(text)
+
+
+def _lanes(letters: Sequence[NewLetter], places: Sequence[Place]) -> list[tuple[int, str, str]]:
+    """The lanes of these letters: group, topic, and queue they were read from."""
+    told = {
+        (place.group, letter.message.topic if letter.topic is None else letter.topic, letter.message.topic)
+        for letter, place in zip(letters, places, strict=True)
+    }
+    return [(group, indexable(topic) or "", indexable(read_from) or "") for group, topic, read_from in told]
 
 
 def _placed(letter: NewLetter, place: Place, at: str, end: str) -> str:

@@ -46,7 +46,7 @@ LOCK_LETTERS = """
 def waiting(
     job: RetryJob, limit: int, after_id: int = 0, without_keys: Sequence[str] = ()
 ) -> list[Candidate]:
-    """The next letters to send, in order. Index retry_to_send."""
+    """The next letters to send, in order. Index retry_of_job, from `after_id` on."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -83,7 +83,7 @@ def _mark(job: RetryJob, letters: list[int], options: Options) -> int:
             FROM dlq_deadletter letter
             WHERE letter.id = ANY(%s::bigint[]) AND letter.status IN ('open', 'sent')
             ORDER BY letter.id
-            ON CONFLICT (letter_id) WHERE state IN ('claimed', 'published') DO NOTHING
+            ON CONFLICT (letter_id) WHERE finished_at IS NULL DO NOTHING
             """,  # noqa: S608 - one of three names above
             [job.pk, job.requested_by, timezone.now(), array(letters)],
         )

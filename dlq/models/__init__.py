@@ -2,7 +2,7 @@
 people add (`reviews`)."""
 
 from dlq.models.jobs import JobState, RedirectRule, RetryJob, SkippedLetter, SkipReason
-from dlq.models.letters import DeadLetter, DeadLetterGroup, GroupCount, PastFailure, Reason, Status
+from dlq.models.letters import DeadLetter, DeadLetterGroup, GroupCount, Lane, PastFailure, Reason, Status
 from dlq.models.retries import ALIVE, Retry, RetryState
 from dlq.models.reviews import Edit, EditState, GroupComment, GroupRule, RuleKind, SavedFilter
 
@@ -16,6 +16,7 @@ __all__ = [
     "GroupCount",
     "GroupRule",
     "JobState",
+    "Lane",
     "PastFailure",
     "Reason",
     "RedirectRule",

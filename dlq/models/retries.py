@@ -51,22 +51,22 @@ class Retry(models.Model):
         default=0, help_text="How often publishing was begun: more than once after a crash in between."
     )
     published_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True, help_text="Empty as long as it is alive.")
     error = models.TextField(blank=True)
 
     class Meta:
         ordering = ["id"]
         verbose_name_plural = "retries"
         constraints = [
+            # `ALIVE`, said by a column that stays as it is when a retry is published: no index knows the states, so
+            # that a row which is sent stays in its page, and in every index, as it is (its table leaves the room).
             models.UniqueConstraint(
                 fields=["letter"],
                 name="one_retry_at_a_time",
-                condition=models.Q(state__in=["claimed", "published"]),
+                condition=models.Q(finished_at__isnull=True),
             )
         ]
         indexes = [
-            # What a job has still to send, in order.
-            models.Index(fields=["job", "id"], name="retry_to_send", condition=models.Q(state="claimed")),
             # Also the order of the letters: they are marked in the order of their ids.
             models.Index(fields=["job", "id"], name="retry_of_job"),
         ]
