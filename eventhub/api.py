@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 
 from dlq.api import router as dead_letters_router
 from dlq.api_edits import router as edits_router
+from dlq.api_finding import router as letters_router
 from dlq.api_groups import router as groups_router
 from dlq.jobs.api import router as retry_jobs_router
 from eventhub.access.api import router as audit_router
@@ -66,6 +67,7 @@ def refuse(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
 api.add_router("", events_router)
 api.add_router("", traces_router)
 api.add_router("", flow_router)
+api.add_router("", letters_router)
 api.add_router("", dead_letters_router)
 api.add_router("", handlers_router)
 api.add_router("", streams_router)

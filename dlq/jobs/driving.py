@@ -7,11 +7,11 @@ ids, and says so in the audit log.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from dlq.jobs import batches, bucket, lease, marking, planning, tally
@@ -21,10 +21,10 @@ from dlq.jobs.options import Options, read_options
 from dlq.jobs.picking import Picker
 from dlq.jobs.planning import Facts, Next
 from dlq.jobs.ramp import Look
+from dlq.jobs.row import Row
 from dlq.jobs.selection import read_selection
 from dlq.jobs.sending import Packed, Packer, Senders, Sent, fitting
-from dlq.models import JobState, Retry, RetryJob, RetryState
-from eventhub.access import audit
+from dlq.models import JobState, RetryJob, RetryState
 from eventhub.running.turns import take_turns_often
 
 log = logging.getLogger(__name__)
@@ -38,13 +38,6 @@ LONGEST_PAUSE_S = 60.0
 # A wait that is shorter than this is slept; for a longer one the worker turns to other jobs.
 SLEPT_S = 1.0
 RELEASED_AT_ONCE = 5_000
-# How the log tells that a job has stopped.
-_LOUDNESS = {
-    JobState.DONE: logging.INFO,
-    JobState.CANCELLED: logging.INFO,
-    JobState.PAUSED: logging.WARNING,
-    JobState.FAILED: logging.WARNING,
-}
 
 
 def drive(job: RetryJob, seconds: float) -> None:
@@ -75,7 +68,7 @@ class Driver:
     """One worker's turn with one job."""
 
     def __init__(self, job: RetryJob, senders: Senders, marks: Marks) -> None:
-        self.job = job
+        self._row = Row(job)
         self.options: Options = read_options(job.options)
         self._senders = senders
         self._packer = Packer(self.options)
@@ -86,6 +79,11 @@ class Driver:
         self._ahead: Packed | None = None
         self._picker = Picker(job, self.options)
         self._is_in_trouble = False
+
+    @property
+    def job(self) -> RetryJob:
+        """The job, as it was read or written last."""
+        return self._row.job
 
     def run(self, seconds: float) -> datetime:
         """Go on with the job until it waits for something or the time is over; returns when it is due again."""
@@ -121,7 +119,7 @@ class Driver:
     def stumble(self, error: Exception) -> datetime:
         """Note an error that nobody foresaw, so that the job tries on and does not try for ever."""
         self._is_in_trouble = True
-        self._change(troubles=self.job.troubles + 1, reason=f"{type(error).__name__}: {error}"[:500])
+        self._row.change(troubles=self.job.troubles + 1, reason=f"{type(error).__name__}: {error}"[:500])
         return timezone.now() + timedelta(seconds=self._after_trouble())
 
     # -- deciding --------------------------------------------------------------------------------------------
@@ -154,11 +152,7 @@ class Driver:
         self._tally = tally.refresh(self.job)
         took = time.monotonic() - began
         self._count_at = time.monotonic() + max(1.0, 20 * took)
-        token = self.job.lease_token
-        self.job.refresh_from_db()
-        if self.job.lease_token != token:
-            self.job.lease_token = token
-            raise lease.LeaseLost(f"Another worker drives retry job {self.job.pk} now.")
+        self._row.refresh()
 
     def _look(self) -> Look:
         job = self.job
@@ -178,7 +172,7 @@ class Driver:
         match step.do:
             case "mark":
                 if marking.mark_some(self.job, read_selection(self.job.selection), self.options):
-                    self._change(is_marked=True)
+                    self._row.change(is_marked=True)
                 self._count_at = 0.0
                 return 0.0
             case "send":
@@ -186,15 +180,15 @@ class Driver:
             case "canary":
                 return self._send(step.limit, JobState.CANARY)
             case "pass":
-                self._change(canary_passed=True, state=JobState.RUNNING, reason="")
+                self._row.change(canary_passed=True, state=JobState.RUNNING, reason="")
                 return 0.0
             case "wait":
                 if step.state and (step.state != self.job.state or step.why != self.job.reason):
-                    self._change(state=step.state, reason=step.why)
+                    self._row.change(state=step.state, reason=step.why)
                 self._count_at = 0.0
                 return step.wait_s
             case "pause":
-                self._change(state=JobState.PAUSED, reason=step.why)
+                self._row.change(state=JobState.PAUSED, reason=step.why)
                 return None
             case "release":
                 self._marks.write()
@@ -210,7 +204,7 @@ class Driver:
                 if self.job.is_over:
                     self._recover()
                     self._recount()
-                    self._change(is_finished=not (self._tally.waiting or self._tally.in_flight))
+                    self._row.change(is_finished=not (self._tally.waiting or self._tally.in_flight))
                 return None
 
     # -- sending ---------------------------------------------------------------------------------------------
@@ -252,8 +246,13 @@ class Driver:
         """Begin the batch, publish it, and bring home what the broker says; the batch before is marked on the way."""
         self._marks.wait()
         begun_at = timezone.now()
-        begun = patiently(self.job.pk, lambda: self._begin(packed, state, changes, resend))
-        if parcels := [parcel for parcel in packed.parcels if parcel.retry_id in begun]:
+        ids = [parcel.retry_id for parcel in packed.parcels]
+        begun = patiently(
+            self.job.pk, lambda: self._row.begin(ids, self._marks.retry_ids, state, changes, resend)
+        )
+        if begun is None:
+            self._count_at = 0.0
+        if parcels := [parcel for parcel in packed.parcels if parcel.retry_id in (begun or ())]:
             self._under_way = Flight(parcels, begun_at, self._senders.start(parcels))
         if self._may_read_ahead():
             self._marks.write_aside()
@@ -275,33 +274,6 @@ class Driver:
     def _may_read_ahead(self) -> bool:
         return self.options.is_plain and self.job.state == JobState.RUNNING and self.options.limit is None
 
-    def _begin(
-        self, packed: Packed, state: JobState, changes: dict[str, Any], resend: Sequence[int]
-    ) -> set[int]:
-        """One batch is out, the next one begins: one row says both, so that one batch at most is in flight.
-
-        Returns those that may be published: none when somebody stopped the job, and not those whose letters were
-        repaired while they waited.
-        """
-        with transaction.atomic():
-            job = lease.lock(self.job, without=batches.NAMED)
-            is_stopped = job.is_over or job.state == JobState.PAUSED
-            begun = (
-                set() if is_stopped else batches.still_claimed(parcel.retry_id for parcel in packed.parcels)
-            )
-            batches.name(job, self.job.in_flight if is_stopped else sorted(begun), self._marks.retry_ids)
-            if not is_stopped:
-                _set(
-                    job,
-                    {"state": state, "reason": "", "started_at": job.started_at or timezone.now(), **changes},
-                )
-            if again := [pk for pk in resend if pk in begun]:
-                _audit_resend(job, again)
-        self.job = job
-        if is_stopped:
-            self._count_at = 0.0
-        return begun
-
     def _take_in(self, flight: Flight, sent: Sent) -> None:
         self._marks.add(flight.posted(sent.confirmed), flight.begun_at)
         if sent.refused:
@@ -311,12 +283,12 @@ class Driver:
             batches.finish(why, RetryState.NOT_PUBLISHED, flight.destinations)
         elif sent.trouble:
             self._marks.write()
-            self._interrupt(sent.unknown)
+            self._row.interrupt(sent.unknown)
             self._picker.begin_anew()
             self._is_in_trouble = True
-            self._change(troubles=self.job.troubles + 1, reason=sent.trouble)
+            self._row.change(troubles=self.job.troubles + 1, reason=sent.trouble)
         elif self.job.troubles:
-            self._change(troubles=0)
+            self._row.change(troubles=0)
 
     def _after_trouble(self) -> float:
         """How long to leave the broker alone; pauses the job when it has been in trouble for long."""
@@ -325,7 +297,7 @@ class Driver:
         self._is_in_trouble = False
         self._count_at = 0.0
         if self.job.troubles >= MOST_TROUBLES:
-            self._change(
+            self._row.change(
                 state=JobState.PAUSED,
                 troubles=0,
                 reason=f"It did not get on {MOST_TROUBLES} times in a row: {self.job.reason} "
@@ -341,15 +313,7 @@ class Driver:
             self._marks.add(posted(self._packer.pack(sorted(out)).parcels, out), timezone.now())
             self._marks.write()
         if self.job.in_flight and batches.still_claimed(self.job.in_flight):
-            self._interrupt(self.job.in_flight)
-
-    def _interrupt(self, retry_ids: Sequence[int]) -> None:
-        """Nothing is in flight any more, and of these it is not known whether they are out."""
-        with transaction.atomic():
-            job = lease.lock(self.job)
-            batches.interrupt(retry_ids)
-            _set(job, {"in_flight": []})
-        self.job = job
+            self._row.interrupt(self.job.in_flight)
 
     def _recover(self) -> None:
         """Send again what may be out or not, under the same event ids; leave to people what was tried too often."""
@@ -378,41 +342,8 @@ class Driver:
         if self._tally.waiting or self._tally.in_flight:
             return
         why = step.why or ("" if self._tally.total else "None of the letters was there to be sent.")
-        self._change(state=step.state, reason=why, finished_at=timezone.now(), is_finished=True)
-
-    def _change(self, **changes: Any) -> None:
-        """Change the job, unless a person stopped it meanwhile: what people decide stands."""
-        with transaction.atomic():
-            job = lease.lock(self.job)
-            if "state" in changes and (job.is_over or job.state == JobState.PAUSED):
-                changes = {name: value for name, value in changes.items() if name not in ("state", "reason")}
-            _set(job, changes)
-        self.job = job
-        if job.is_over or job.state == JobState.PAUSED:
-            log.log(_LOUDNESS[JobState(job.state)], "Retry job %d is %s. %s", job.pk, job.state, job.reason)
-
-
-def _set(job: RetryJob, changes: Mapping[str, Any]) -> None:
-    changed = [name for name, value in changes.items() if getattr(job, name) != value]
-    for name in changed:
-        setattr(job, name, changes[name])
-    if changed:
-        job.save(update_fields=changed)
+        self._row.change(state=step.state, reason=why, finished_at=timezone.now(), is_finished=True)
 
 
 def _since(at: datetime | None) -> float | None:
     return None if at is None else (timezone.now() - at).total_seconds()
-
-
-def _audit_resend(job: RetryJob, retry_ids: Sequence[int]) -> None:
-    letters = list(
-        Retry.objects.filter(pk__in=retry_ids).order_by("letter_id").values_list("letter_id", flat=True)
-    )
-    audit.record(
-        audit.SYSTEM,
-        "send again",
-        f"retry job {job.pk}",
-        job=job.pk,
-        letters=letters,
-        why="A worker was stopped while it published these: they may be at the target twice, under the same event ids.",
-    )
