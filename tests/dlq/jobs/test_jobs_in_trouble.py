@@ -125,10 +125,10 @@ def test_a_worker_that_lost_its_lease_stops_and_the_new_one_finishes(
 ) -> None:
     letters = died(6)
     job = start(letters, batch_size=2)
-    real = driving.Driver._begin
+    real = driving.Row.begin
     stolen = False
 
-    def steal(*args: Any) -> set[int]:
+    def steal(*args: Any) -> set[int] | None:
         nonlocal stolen
         begun = real(*args)
         if not stolen:
@@ -136,7 +136,7 @@ def test_a_worker_that_lost_its_lease_stops_and_the_new_one_finishes(
             RetryJob.objects.update(lease_token="00000000-0000-0000-0000-000000000001")
         return begun
 
-    monkeypatch.setattr(driving.Driver, "_begin", steal)
+    monkeypatch.setattr(driving.Row, "begin", steal)
     leased = lease.take(job.pk)
     assert leased
     driving.drive(leased, seconds=5)
