@@ -14,7 +14,6 @@ from tests.e2e.test_first_minutes import send_events
 from tests.services.product import Product
 
 PAGES = (
-    "/",
     "/traces/",
     "/dead-letters/",
     "/lag/",
@@ -60,7 +59,7 @@ def live_button(page: Page, state: str) -> Locator:
 def test_pages_are_served_and_say_that_nothing_is_live_until_redis_is_back(open_window, product):
     token = product.manage("token", "create", "without-redis", "--scope", "ingest")
     page = open_window().page
-    page.goto("/")
+    page.goto("/traces/")
     live_button(page, "live").wait_for(timeout=30_000)
     with redis_down(product):
         live_button(page, "slow").wait_for(timeout=60_000)
