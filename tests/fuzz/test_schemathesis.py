@@ -24,7 +24,8 @@ def test_schemathesis_finds_no_server_error(scope: Scope, live_server: Any) -> N
         str(PROGRAM), "run", f"{live_server.url}/api/openapi.json",
         "--header", f"Authorization: {script(scope)['authorization']}",
         "--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing",
-        "--max-examples", str(each), "--request-timeout", "20", "--workers", "2", "--continue-on-failure",
+        # One worker: on two threads, CPython 3.11 stumbles over its own parser ("AST constructor recursion depth").
+        "--max-examples", str(each), "--request-timeout", "20", "--workers", "1", "--continue-on-failure",
         "--exclude-path-regex", NOT_ASKED, "--warnings", "off", "--no-color", "--seed", "7",
         "--suppress-health-check", "all",
     ]  # fmt: skip
