@@ -12,8 +12,8 @@ from tests.chaos.whole.looking import LATE_S, Look
 BEFORE_S = 3.0
 # So long all has to be well before a fault counts as over.
 STEADY_S = 5.0
-RECOVERED_WITHIN_S = 90.0
-DRAINED_WITHIN_S = 120.0
+RECOVERED_WITHIN_S = 180.0
+DRAINED_WITHIN_S = 240.0
 # Who has nothing to do with a fault goes on as before: nineteen events of twenty are stored within this.
 SPARED_P95_S = 5.0
 PAGE_S = 10.0
