@@ -89,12 +89,16 @@ class Database:
         return max(stored, handled)
 
     def false_alarms(self, since: float) -> list[str]:
-        """Alerts since then that say of a source that nothing came, although something had come shortly before."""
+        """Alerts since then that say of a source that nothing came, although something had come shortly before.
+
+        An event is dated by the beginning of its transaction, which may end late. But a source has one at a time: of two,
+        the first was over when the second began.
+        """
         rows = self.surely(
             "SELECT r.name, a.fired_at::text FROM monitoring_alert a JOIN monitoring_alertrule r ON r.id = a.rule_id"
-            " WHERE a.fired_at IS NOT NULL AND EXISTS (SELECT 1 FROM events_event e WHERE e.event_type = r.event_type"
-            " AND e.recorded_at BETWEEN a.fired_at - interval '7 s' AND a.fired_at - interval '3 s')"
-            " AND extract(epoch FROM a.fired_at) > %s",
+            " WHERE extract(epoch FROM a.fired_at) > %s AND 1 < (SELECT count(DISTINCT e.txid) FROM events_event e"
+            " WHERE e.event_type = r.event_type"
+            " AND e.recorded_at BETWEEN a.fired_at - interval '7 s' AND a.fired_at - interval '3 s')",
             since,
         )
         return [f"{name} at {at}" for name, at in rows]

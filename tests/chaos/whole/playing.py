@@ -48,17 +48,17 @@ class Outcome:
         assert not self.not_alarmed, f"{self.fault.name}: nobody was told of {self.not_alarmed}"
 
 
-def play(hub: Installation, fault: Fault) -> Outcome:
-    """Have it happen under load; returns what became of every event."""
+def play(hub: Installation, fault: Fault, late_s: float = LATE_S) -> Outcome:
+    """Have it happen under load; returns what became of every event. `late_s`: what is not stored by then is late."""
     outcome, part = Outcome(fault), fault.part
     for sender in hub.senders.values():
         sender.begin(part)
-    _wait_until_well(hub, part, f"before {fault.name}", for_s=0)
+    _wait_until_well(hub, part, f"before {fault.name}", 0, late_s)
     time.sleep(BEFORE_S)
     began = time.time()
     fault.happen(hub)
     ended = time.time()
-    _wait_until_well(hub, part, f"after {fault.name}", for_s=STEADY_S)
+    _wait_until_well(hub, part, f"after {fault.name}", STEADY_S, late_s)
     wait_for("alerts to clear", lambda: hub.database.alarms_on() == 0, RECOVERED_WITHIN_S)
     until = time.time()
     _drain(hub, part)
@@ -69,16 +69,16 @@ def play(hub: Installation, fault: Fault) -> Outcome:
     return outcome
 
 
-def _wait_until_well(hub: Installation, part: str, when: str, for_s: float) -> None:
+def _wait_until_well(hub: Installation, part: str, when: str, for_s: float, late_s: float) -> None:
     well_since, deadline = math.inf, time.monotonic() + RECOVERED_WITHIN_S
     while time.monotonic() - well_since < for_s or well_since == math.inf:
-        trouble = _trouble(hub, part)
+        trouble = _trouble(hub, part, late_s)
         well_since = math.inf if trouble else min(well_since, time.monotonic())
         assert time.monotonic() < deadline, f"not well {when} for {RECOVERED_WITHIN_S:.0f} s: {trouble}"
         time.sleep(0.3)
 
 
-def _trouble(hub: Installation, part: str) -> str:
+def _trouble(hub: Installation, part: str, late_s: float) -> str:
     """Which source's new events do not come in or are not handled in time, or which page is not served."""
     now = time.time()
     stored, handled = hub.database.stored(part), hub.database.effects(part)
@@ -86,13 +86,13 @@ def _trouble(hub: Installation, part: str) -> str:
         return "PostgreSQL does not answer"
     for name, sender in hub.senders.items():
         sent = list(sender.confirmed[part].items())
-        if not any(now - at < LATE_S for _, at in sent):
+        if not any(now - at < late_s for _, at in sent):
             return f"the producer of {name} sends nothing: {sender.last_failure}"
-        late = sum(now - at > LATE_S and event_id not in stored for event_id, at in sent)
-        if late or not any(now - at < LATE_S and event_id in stored for event_id, at in sent):
+        late = sum(now - at > late_s and event_id not in stored for event_id, at in sent)
+        if late or not any(now - at < late_s and event_id in stored for event_id, at in sent):
             return f"{late} events of {name} are not stored ({hub.status_of(name)})"
         to_handle = [(i, at) for i, at in sent if ":chaos.flood:" not in i]
-        if late := sum(now - at > 2 * LATE_S and event_id not in handled for event_id, at in to_handle):
+        if late := sum(now - at > 2 * late_s and event_id not in handled for event_id, at in to_handle):
             return f"{late} events of {name} are not handled ({hub.deliveries()})"
     looks = hub.pages.looks[-2:] if hub.pages else []
     return next((f"{look}" for look in looks if look.status != 200), "")
