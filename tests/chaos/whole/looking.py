@@ -91,8 +91,8 @@ class Database:
     def false_alarms(self, since: float) -> list[str]:
         """Alerts since then that say of a source that nothing came, although something had come shortly before.
 
-        An event is dated by the beginning of its transaction, which may end late. But a source has one at a time: of two,
-        the first was over when the second began.
+        An event is dated by the beginning of its transaction, which may end late. But a source has one at a time: of
+        two, the first was over when the second began.
         """
         rows = self.surely(
             "SELECT r.name, a.fired_at::text FROM monitoring_alert a JOIN monitoring_alertrule r ON r.id = a.rule_id"
