@@ -117,43 +117,44 @@ def interrupted(job: RetryJob) -> list[Begun]:
 @transaction.atomic
 def published(posted: Sequence[Posted], begun_at: datetime) -> None:
     """Note that the broker has these, on the retries and on their letters, unless the outcome came first."""
-    ids, now = [one.retry_id for one in posted], timezone.now()
     places = {words: n for n, words in enumerate(dict.fromkeys(one.destination for one in posted), start=1)}
+    letters = array(sorted(one.letter_id for one in posted))
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_LETTERS, [array(sorted(one.letter_id for one in posted))])
-        before = {letter_id: (group_id, status) for letter_id, group_id, status in cursor.fetchall()}
-        # A statement of its own: it sees what ingest committed while the first one waited for its locks.
+        # A statement of its own: the next one sees what ingest committed while this one waited for its locks.
+        cursor.execute(f"SELECT count(*) FROM ({LOCK_LETTERS}) locked", [letters])  # noqa: S608 - a constant
         cursor.execute(
             """
-            UPDATE dlq_retry retry
-            SET state = CASE WHEN state IN ('claimed', 'uncertain') THEN 'published' ELSE state END,
-                finished_at = CASE WHEN state IN ('claimed', 'uncertain') THEN NULL ELSE finished_at END,
-                error = CASE WHEN state IN ('claimed', 'uncertain') THEN '' ELSE error END,
-                published_at = coalesce(published_at, %(now)s), publish_started_at = %(begun_at)s, sends = sends + 1,
-                destination = (%(places)s::text[])[sent.place]
-            FROM unnest(%(ids)s::bigint[], %(of)s::int[]) AS sent (id, place)
-            WHERE retry.id = sent.id
-            RETURNING retry.letter_id, retry.state = 'published'
+            WITH noted AS (
+                UPDATE dlq_retry retry
+                SET state = CASE WHEN state IN ('claimed', 'uncertain') THEN 'published' ELSE state END,
+                    finished_at = CASE WHEN state IN ('claimed', 'uncertain') THEN NULL ELSE finished_at END,
+                    error = CASE WHEN state IN ('claimed', 'uncertain') THEN '' ELSE error END,
+                    published_at = coalesce(published_at, %(now)s), publish_started_at = %(begun_at)s,
+                    sends = sends + 1, destination = (%(places)s::text[])[sent.place]
+                FROM unnest(%(ids)s::bigint[], %(of)s::int[]) AS sent (id, place)
+                WHERE retry.id = sent.id
+                RETURNING retry.letter_id, retry.state
+            ), before AS (
+                SELECT id, status FROM dlq_deadletter WHERE id = ANY(%(letters)s::bigint[])
+            ), marked AS (
+                UPDATE dlq_deadletter letter SET status = 'sent', sent_at = %(now)s
+                FROM noted JOIN before ON before.id = noted.letter_id
+                WHERE letter.id = noted.letter_id AND noted.state = 'published'
+                  AND letter.id = ANY(%(letters)s::bigint[]) AND letter.status IN ('open', 'sent')
+                RETURNING letter.group_id, before.status
+            )
+            SELECT group_id, count(*) FROM marked WHERE status = 'open' GROUP BY group_id
             """,
             {
-                "now": now,
+                "now": timezone.now(),
                 "begun_at": begun_at,
                 "places": list(places),
-                "ids": array(ids),
-                "of": array([places[one.destination] for one in posted]),
+                "ids": array(one.retry_id for one in posted),
+                "of": array(places[one.destination] for one in posted),
+                "letters": letters,
             },
         )
-        awaited = sorted(
-            letter_id for letter_id, is_awaited in cursor.fetchall() if is_awaited and letter_id in before
-        )
-        cursor.execute(
-            """
-            UPDATE dlq_deadletter SET status = 'sent', sent_at = %s
-            WHERE id = ANY(%s::bigint[]) AND status IN ('open', 'sent')
-            """,
-            [now, array(awaited)],
-        )
-    _count([before[letter_id] for letter_id in awaited], was="open", change=-1)
+        counts.add({group_id: counts.Change(open=-count) for group_id, count in cursor.fetchall()})
 
 
 @transaction.atomic
@@ -190,7 +191,10 @@ def finish(
             "UPDATE dlq_deadletter SET status = 'open' WHERE id = ANY(%s::bigint[]) AND status = 'sent'",
             [array(letters)],
         )
-    _count([before[letter_id] for letter_id in letters], was="sent", change=1)
+    back = Counter(
+        group_id for group_id, status in (before[letter_id] for letter_id in letters) if status == "sent"
+    )
+    counts.add({group_id: counts.Change(open=count) for group_id, count in back.items()})
 
 
 @transaction.atomic
@@ -210,12 +214,6 @@ def _letters_of(retry_ids: Iterable[int]) -> list[int]:
             [array(retry_ids)],
         )
         return [row[0] for row in cursor.fetchall()]
-
-
-def _count(letters: Iterable[tuple[int, str]], *, was: str, change: int) -> None:
-    """Note the change of open letters, one for each of these (group and status before) that was in that status."""
-    changes = Counter(group_id for group_id, status in letters if status == was)
-    counts.add({group_id: counts.Change(open=change * count) for group_id, count in changes.items()})
 
 
 def array(numbers: Iterable[int]) -> str:

@@ -42,6 +42,13 @@ def _since_1970(count: float | Decimal) -> datetime | None:
 
 
 def _from_text(text: str) -> datetime | None:
+    # As most are written: what is done for the others costs five times as much.
+    if text[10:11] == "T" and len(text) <= len("2026-11-24T10:00:00.123456+00:00"):
+        try:
+            found = datetime.fromisoformat(text)
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except (OverflowError, ValueError):
+            pass
     text = _TAIL.sub(lambda match: "Z" if match[1] else "", _FRACTION.sub(r"\1", text[:64].upper()))
     try:
         if len(text) == 14 and text.isdigit():

@@ -9,13 +9,15 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from dlq import counts, intake, outcomes, routes
+from dlq import counts, intake, listing, outcomes, routes
+from dlq.filter import Filter
 from dlq.headers import ATTEMPT, RETRY_FOR, RETRY_OF
 from dlq.jobs import driving, lease, starting
 from dlq.jobs.options import Options
 from dlq.jobs.planning import Next
 from dlq.jobs.selection import of_letters
 from dlq.models import DeadLetter, JobState, PastFailure, Retry, RetryJob, RetryState, Status
+from dlq.newest import Newest
 from eventhub.access.audit import Actor
 from eventhub.access.models import AuditEntry
 from eventhub.brokers.models import Kind, Source
@@ -255,6 +257,10 @@ def test_a_retry_that_dies_again_reopens_its_letter_with_both_failures(
     assert letter.retries.get().state == RetryState.FAILED_AGAIN
     assert PastFailure.objects.get().error_class == "shop.shipping.CarrierTimeout"
     assert counts.open_letters() == counts.OpenLetters(1, 1, 2, "AddressUnknown: No such street")
+    # It is in another group now, and so in another lane.
+    for wanted in (Filter(topic="shop.orders"), Filter(source=shop_dead_letters.name)):
+        assert Newest(wanted).ids(5) == [letter.pk]
+        assert [group.id for group in listing.groups(wanted, 5)] == [letter.group_id]
 
 
 def test_a_service_that_drops_the_headers_is_recognised_by_its_event(

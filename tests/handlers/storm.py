@@ -208,7 +208,9 @@ def progress() -> str:
 
 
 def waiting() -> int:
-    return query("SELECT count(*) FROM handlers_delivery WHERE state = 'waiting'")[0][0]
+    """How many deliveries wait; by the indexes of those, for half a million lie beside them."""
+    by_index = "SELECT count(*) FROM handlers_delivery WHERE state = 'waiting' AND lost"
+    return query(f"SELECT ({by_index} = 0) + ({by_index} > 0)")[0][0]
 
 
 def set_up() -> Callable[[], None]:
