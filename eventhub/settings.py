@@ -94,6 +94,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "eventhub.telemetry.middleware.named",
     "eventhub.telemetry.middleware.traced",
     "django.middleware.security.SecurityMiddleware",
     "eventhub.pages.middleware.content_security_policy",
@@ -108,6 +109,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "eventhub.pages.middleware.login_for_htmx",
     "eventhub.access.middleware.Roles",
+    "eventhub.pages.middleware.SlowQuery",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -137,6 +139,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "eventhub.access.throttling.locked_out"
 AXES_VERBOSE = False
 API_RATE_LIMIT = _number("API_RATE_LIMIT", 6000)  # requests a minute of one token or person; 0: no limit
+INGEST_RATE_LIMIT = _number("INGEST_RATE_LIMIT", 60_000)  # the same for requests that send events
 LOGIN_URL = "login"
 # What an account without a role may do: viewer, or empty for nothing (docs/access.md).
 DEFAULT_ROLE = _env.get("DEFAULT_ROLE", "viewer").strip()
@@ -167,9 +170,21 @@ DATABASES = {
         _env.get("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/eventhub")
     )
 }
+DATABASE_POOL_SIZE = _number("DATABASE_POOL_SIZE", 12)
+# A page or an answer of the API that takes longer is given up, in words; 0: none is.
+WEB_STATEMENT_TIMEOUT_S = _number("WEB_STATEMENT_TIMEOUT_S", 20)
+# How many processes run, for the check of the server's connections.
+WEB_PROCESSES = _number("WEB_PROCESSES", 1)
+INGEST_WORKERS = _number("INGEST_WORKERS", 1)
+TASK_WORKERS = _number("TASK_WORKERS", 1)
+TASK_CONCURRENCY = _number("TASK_CONCURRENCY", 2)
 if _flag("DATABASE_POOL", False):
     # Only the web process: its requests run on many threads. A worker's loops own one connection each.
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 2, "max_size": 12, "timeout": 10}
+    _options = DATABASES["default"].setdefault("OPTIONS", {})
+    _options["pool"] = {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+    if WEB_STATEMENT_TIMEOUT_S:
+        _limit = f"-c statement_timeout={WEB_STATEMENT_TIMEOUT_S * 1000}"
+        _options["options"] = f"{_options.get('options', '')} {_limit}".strip()
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 600
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -260,6 +275,7 @@ DEAD_LETTER_RETENTION_DAYS = _number("DEAD_LETTER_RETENTION_DAYS", 0)
 AUDIT_RETENTION_DAYS = _number("AUDIT_RETENTION_DAYS", 0)  # 0 keeps every entry for ever
 EDITS_NEED_APPROVAL = _flag("EDITS_NEED_APPROVAL", False)  # of dead letters, by a second person
 EVENT_RETENTION_DAYS = _number("EVENT_RETENTION_DAYS", 0)  # 0 keeps every event for ever
+DATABASE_DISK_GB = _number("DATABASE_DISK_GB", 0)  # how large its disk is; 0: looked up where it is embedded
 ROLLUP_RETENTION_DAYS = _number("ROLLUP_RETENTION_DAYS", 0)  # 0 keeps figures for ever
 OUTBOX_TARGET = _json("OUTBOX_TARGET")  # where `manage.py outbox relay` publishes (docs/outbox.md)
 HANDLER_HISTORY_DAYS = _number("HANDLER_HISTORY_DAYS", 30)  # 0 keeps every attempt for ever
@@ -321,19 +337,31 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _flag("BEHIND_P
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 X_FRAME_OPTIONS = "DENY"
 
+LOG_FORMAT = _env.get("LOG_FORMAT", "text").strip().lower()  # text for people, json for machines
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
-            "()": "eventhub.brokers.secrets.scrubbing.Formatter",
+        "text": {
+            "()": "eventhub.running.logs.Lines",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "eventhub.running.logs.Json"},
+    },
+    "filters": {"bound": {"()": "eventhub.running.logs.Bound"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if LOG_FORMAT == "json" else "text",
+            "filters": ["bound"],
+            "stream": sys.stderr,
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
     "root": {"handlers": ["stderr"], "level": _env.get("LOG_LEVEL", "INFO")},
     "loggers": {
         "uvicorn.access": {"level": "WARNING"},
+        # A line for each request, with LOG_REQUESTS=1.
+        "eventhub.requests": {"level": "INFO" if _flag("LOG_REQUESTS", False) else "WARNING"},
         "django.request": {"level": "ERROR"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

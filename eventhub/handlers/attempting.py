@@ -18,6 +18,7 @@ from eventhub.handlers.timeouts import limited
 from eventhub.schemas.personal.sealing import opened
 from eventhub.schemas.personal.telling import without_personal
 from eventhub.schemas.upcasting.catalogue import Upcasters
+from eventhub.telemetry.context import bound
 from eventhub.telemetry.operations import operation
 
 # The batch's own locks can bring these about; alone, the delivery would have gone through.
@@ -52,13 +53,16 @@ def attempt(
     `number` is 1 for the first attempt of this run. `alone`: nothing ran before it in this transaction. Raises
     ConnectionLost.
     """
-    with operation(
-        "handlers.attempt",
-        eventhub_handler=subscription.name,
-        eventhub_event_type=event.event_type,
-        eventhub_event_id=event.event_id,
-        eventhub_attempt=number,
-    ) as told:
+    with (
+        bound(handler=subscription.name, event_id=event.event_id, correlation_id=event.correlation_id),
+        operation(
+            "handlers.attempt",
+            eventhub_handler=subscription.name,
+            eventhub_event_type=event.event_type,
+            eventhub_event_id=event.event_id,
+            eventhub_attempt=number,
+        ) as told,
+    ):
         attempted = _attempt(subscription, event, number, savepoints, alone=alone)
         if attempted.failure is not None:
             told.fail(attempted.failure.error_class)

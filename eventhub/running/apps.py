@@ -5,8 +5,11 @@ class RunningConfig(AppConfig):
     name = "eventhub.running"
 
     def ready(self) -> None:
-        """Register the checks of the configuration and the ingest workers' heartbeat."""
-        from eventhub.running import checks, heartbeat
+        """Register the checks of the configuration, and what every worker has: ids in its log, a heartbeat, an end."""
+        from eventhub.running import checks, heartbeat, stopping
+        from eventhub.telemetry import tasks
 
+        tasks.connect()
         checks.connect()
         heartbeat.connect()
+        stopping.connect()

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from eventhub.running.logs import FORMATS
+
 REDIS_SCHEMES = {"redis", "rediss", "unix"}
 BROKER_SCHEMES = {"redis", "rediss", "amqp", "amqps", "pyamqp"}
 BATCH_SIZES = range(1, 50_001)
@@ -21,11 +23,21 @@ MEGABYTE = 1024 * 1024
 
 def connect() -> None:
     """Register the checks with Django."""
+    from eventhub.running.connections import check_connections  # needs the models
+
+    register(check_connections, Tags.database)
     register(check_secret_key, Tags.security)
     register(check_secrets_keys, Tags.security)
     register(check_default_role, Tags.security)
     register(check_secrets_have_a_key, Tags.security, deploy=True)
-    for check in (check_database, check_addresses, check_ingest, check_retention, check_adapters):
+    for check in (
+        check_database,
+        check_addresses,
+        check_ingest,
+        check_retention,
+        check_adapters,
+        check_log_format,
+    ):
         register(check)
 
 
@@ -38,6 +50,19 @@ def check_default_role(app_configs: Any = None, **kwargs: Any) -> Sequence[Check
             f"DEFAULT_ROLE is {settings.DEFAULT_ROLE!r}: no role that an account may have by itself.",
             hint="Set it to viewer, operator or editor, or to nothing: accounts without a role may do nothing then.",
             id="eventhub.E010",
+        )
+    ]
+
+
+def check_log_format(app_configs: Any = None, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Lines for people, or JSON."""
+    if settings.LOG_FORMAT in FORMATS:
+        return []
+    return [
+        Error(
+            f"LOG_FORMAT is {settings.LOG_FORMAT!r}.",
+            hint="Set it to text, for people, or to json: one object a line, for what collects logs.",
+            id="eventhub.E011",
         )
     ]
 

@@ -24,6 +24,7 @@ def ids(messages):
         (checks.check_ingest, "INGEST_BATCH_SIZE", 10**6, "eventhub.E005"),
         (checks.check_ingest, "INGEST_MAX_BODY_BYTES", 10, "eventhub.E006"),
         (checks.check_ingest, "INGEST_MAX_BODY_BYTES", 10**9, "eventhub.W006"),
+        (checks.check_log_format, "LOG_FORMAT", "xml", "eventhub.E011"),
         (checks.check_retention, "EVENT_RETENTION_DAYS", -1, "eventhub.E007"),
         (checks.check_secrets_keys, "SECRETS_KEYS", ["correct horse battery staple"], "eventhub.E009"),
         (checks.check_secrets_have_a_key, "SECRETS_KEYS", [], "eventhub.W009"),
