@@ -18,6 +18,7 @@ from dlq.reading import fields_of
 from dlq.rules import LOCK, Rules, is_field, readable
 from eventhub.access import audit
 from eventhub.access.audit import Actor
+from eventhub.running.stopping import is_asked
 
 CHUNK = 2_000
 # So long a person waits for the letters to move; a worker moves the rest.
@@ -131,7 +132,7 @@ def _pass(rule: GroupRule, until: float) -> tuple[int, bool]:
         for status in Status.values:
             below = 2**62
             while below:
-                if time.monotonic() > until:
+                if time.monotonic() > until or is_asked():
                     return moved, False
                 some, below = _move(group, status, below)
                 moved += some

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from dlq import counts, regrouping, retention
 from dlq.jobs import driving, lease
+from eventhub.running.stopping import is_asked
 
 # A job is driven for so long before the next one has its turn, and all of them before other tasks have theirs.
 SLICE_S = 5.0
@@ -16,7 +17,7 @@ TURN_S = 10.0
 def drive_jobs() -> None:
     """Drive retry jobs that are due, one after the other."""
     began = time.monotonic()
-    while job := lease.take():
+    while not is_asked() and (job := lease.take()):
         driving.drive(job, SLICE_S)
         if time.monotonic() - began > TURN_S:
             if lease.is_any_due():

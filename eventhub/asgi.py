@@ -14,6 +14,7 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from eventhub.running import stopping  # noqa: E402
 from monitoring.live.lifespan import Lifespan  # noqa: E402
 from monitoring.live.routing import websocket_urlpatterns  # noqa: E402
 
@@ -21,6 +22,7 @@ application = ProtocolTypeRouter(
     {
         "http": django_application,
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
-        "lifespan": Lifespan(),
+        # Requests that uvicorn has waited for in vain (for three seconds) are not waited for in their threads.
+        "lifespan": Lifespan(lambda: stopping.end_in(4.0)),
     }
 )

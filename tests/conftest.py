@@ -56,6 +56,7 @@ SLOW = {
     "ingest/test_malformed.py",
     "monitoring/test_live.py",
     "running/test_checks.py",
+    "running/test_sigterm.py",
     "running/test_supervisor.py",
     "outbox/test_killed_relay.py",
     "sagas/test_storm.py",

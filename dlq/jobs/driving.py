@@ -25,6 +25,7 @@ from dlq.jobs.row import Row
 from dlq.jobs.selection import read_selection
 from dlq.jobs.sending import Packed, Packer, Senders, Sent, fitting
 from dlq.models import JobState, RetryJob, RetryState
+from eventhub.running.stopping import is_asked
 from eventhub.running.turns import take_turns_often
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Driver:
         self._recover()
         if wait_s := self._after_trouble():
             return timezone.now() + timedelta(seconds=wait_s)
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not is_asked():
             step = planning.plan(self._facts(), self.options)
             pause_s = self._do(step)
             if pause_s is None:

@@ -17,6 +17,7 @@ from eventhub.handlers.models import Handler
 from eventhub.handlers.registry import Subscription
 from eventhub.handlers.slots import slot
 from eventhub.handlers.working import Worked, work_off
+from eventhub.running.stopping import is_asked
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def run(name: str, turn_s: float = 2.0, known: Collection[int] = ()) -> bool:
 
 def _run(subscription: Subscription, handler_id: int, until: float) -> bool:
     for turn in count():
-        if monotonic() >= until:
+        if monotonic() >= until or is_asked():
             return True
         row = Handler.objects.filter(pk=handler_id).first()
         if row is None or not row.enabled or row.paused:

@@ -11,6 +11,7 @@ from time import monotonic
 from eventhub.handlers import due, registry, running
 from eventhub.handlers.due import Due
 from eventhub.handlers.registry import Subscription
+from eventhub.running.stopping import is_asked
 
 # Then the worker is somebody else's for a moment; more work means another task.
 TASK_S = 2.0
@@ -33,7 +34,7 @@ def take_turns(task_s: float = TASK_S) -> bool:
     until = monotonic() + task_s
     # What is due for these is in others' hands, or has to wait its turn.
     idle: set[str] = set()
-    while (now := monotonic()) < until:
+    while (now := monotonic()) < until and not is_asked():
         found = due.look(subscriptions.keys() - idle, most=1)
         chosen = choose(found, subscriptions, _Served.at)
         if chosen is None:

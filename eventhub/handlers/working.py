@@ -22,6 +22,7 @@ from eventhub.handlers.registry import Subscription
 from eventhub.handlers.retry import GiveUp, Why
 from eventhub.handlers.savepoints import Savepoints
 from eventhub.handlers.timeouts import free_statements, limit_statements
+from eventhub.running.stopping import is_asked
 
 # Work is committed this often at least, so that others wait for its locks, and readers of the log for its end, no
 # longer than that and one more delivery.
@@ -84,7 +85,7 @@ def work_off(subscription: Subscription, handler_id: int, claim: Claim) -> Worke
                 continue
             if held.order_key is not None and held.order_key in stopped_keys:
                 continue
-            if monotonic() > deadline:
+            if monotonic() > deadline or is_asked():
                 is_late = deadline > 0
                 continue
             if claim.lost >= MOST_LOST:

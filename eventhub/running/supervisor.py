@@ -17,8 +17,8 @@ from contextlib import suppress
 from eventhub.running.programs import ROOT, Program
 
 LOOK_EVERY_S = 0.2
-# Long enough for a worker to finish its batch, short enough for a person who waits.
-STOP_GRACE_S = 15.0
+# Programs end within `stopping.WITHIN_S`; the databases, which end after them, have the rest of ten seconds.
+STOP_GRACE_S = 8.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 # A program that ran this long was well: its next end is a new story.

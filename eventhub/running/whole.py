@@ -18,7 +18,7 @@ from eventhub.running.environment import read_environment, write_environment
 from eventhub.running.keeping import Keeper
 from eventhub.running.leftovers import MARK, end_leftovers
 from eventhub.running.options import Options, refuse_taken_port
-from eventhub.running.preparing import ADMINISTRATOR, Prepared
+from eventhub.running.preparing import ADMINISTRATOR, VIEWER, Prepared
 from eventhub.running.programs import PYTHON, ROOT, programs
 from eventhub.running.services import (
     Own,
@@ -170,6 +170,8 @@ class _Watch:
             story.fact("Sign in", f"{story.strong(ADMINISTRATOR)}, with the password in ADMIN_PASSWORD")
         else:
             story.fact("Sign in", f"{story.strong(ADMINISTRATOR)}, with the password it has")
+        if prepared.viewer_password:
+            story.fact("To look only", f"{VIEWER}  password  {prepared.viewer_password}")
         if options.demo:
             story.fact("Demo shop", "plays by itself; without it: DEMO=0 make run")
         story.fact("Stop", "Ctrl-C; the data stays")

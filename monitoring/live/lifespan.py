@@ -11,6 +11,9 @@ from monitoring.live.publisher import Publisher
 class Lifespan:
     """The ASGI lifespan protocol: the publisher of live snapshots starts and stops with the web process."""
 
+    def __init__(self, on_shutdown: Callable[[], None] = lambda: None) -> None:
+        self._on_shutdown = on_shutdown
+
     async def __call__(
         self,
         scope: dict[str, Any],
@@ -24,6 +27,7 @@ class Lifespan:
             if message["type"] == "lifespan.startup":
                 publishing = asyncio.create_task(Publisher().run(), name="live-publisher")
             elif publishing is not None:
+                self._on_shutdown()
                 publishing.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await publishing

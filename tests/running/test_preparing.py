@@ -2,7 +2,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from eventhub.running.preparing import create_administrator, migrate
+from eventhub.access.groups import given_role
+from eventhub.access.models import Role
+from eventhub.running.preparing import create_administrator, create_viewer, migrate
 
 pytestmark = pytest.mark.django_db
 
@@ -33,3 +35,12 @@ def test_an_administrator_who_is_there_keeps_the_password():
 
 def test_a_database_that_is_up_to_date_needs_no_migration():
     assert migrate() == 0
+
+
+def test_the_demo_has_an_account_that_may_look_and_change_nothing():
+    password = create_viewer()
+    viewer = get_user_model().objects.get(username="viewer")
+    assert viewer.check_password(password)
+    assert not viewer.is_superuser
+    assert given_role(viewer) == Role.VIEWER
+    assert create_viewer() is None

@@ -14,6 +14,7 @@ from tests.chaos.whole import effects
 from tests.chaos.whole.faults import Fault
 from tests.chaos.whole.installation import Installation, under_load
 from tests.chaos.whole.playing import play
+from tests.running.ending import allowed_s
 from tests.services.product import ROOT, Product, product_folder
 
 pytestmark = pytest.mark.product
@@ -117,7 +118,11 @@ def test_its_databases_and_workers_killed_under_load_come_back_and_nothing_is_lo
 
 def test_it_stops_on_ctrl_c_without_a_process_left_and_starts_again_with_its_data(product, var_dir):
     product.manage("token", "create", "kept", "--scope", "read")
+    asked_at = time.monotonic()
     assert product.stop(signal.SIGINT) == 0
+    # With every program under it, and the databases.
+    assert time.monotonic() - asked_at < allowed_s()
+    assert "did not stop in time" not in product.output
     assert product.processes() == []
     assert "Stopped." in product.output
 
@@ -128,7 +133,9 @@ def test_it_stops_on_ctrl_c_without_a_process_left_and_starts_again_with_its_dat
         again.wait_for_line(r"Stop\s+Ctrl-C")
         assert "shown" not in again.output
     finally:
+        asked_at = time.monotonic()
         assert again.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - asked_at < allowed_s()
     assert again.processes() == []
 
 

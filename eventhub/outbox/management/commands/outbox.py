@@ -12,6 +12,7 @@ from django.db import connection
 from eventhub.brokers.adapter import BrokerError
 from eventhub.outbox import figures, sql, targets
 from eventhub.outbox.relay import BATCH, Relay
+from eventhub.running import stopping
 
 
 class Command(BaseCommand):
@@ -52,9 +53,9 @@ class Command(BaseCommand):
                 self.stdout.write(sql.TABLE + sql.EXTRAS)
 
     def _relay(self, options: dict[str, Any]) -> None:
-        stopped: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda signum, frame: stopped.append(signum))
+            signal.signal(number, lambda signum, frame: stopping.ask())
+        stopping.watch()
         try:
             to = (
                 targets.target(options["kind"], json.loads(options["config"]))
@@ -70,10 +71,10 @@ class Command(BaseCommand):
             keep=options["keep"],
         )
         if not options["once"]:
-            relay.run(lambda: bool(stopped))
+            relay.run(stopping.is_asked)
             return
         try:
-            while relay.turn() and not stopped:
+            while relay.turn() and not stopping.is_asked():
                 pass
         except BrokerError as error:
             raise CommandError(str(error)) from error
