@@ -4,7 +4,8 @@ from typing import Any
 import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
-from eventhub.running.preparing import ADMINISTRATOR, BadDemo, prepare
+from eventhub.running.connections import check_connections
+from eventhub.running.preparing import ADMINISTRATOR, VIEWER, BadDemo, TooBusy, prepare
 
 
 class Command(BaseCommand):
@@ -25,12 +26,16 @@ class Command(BaseCommand):
         """Prepare, then say what was done."""
         try:
             done = prepare(demo=options["demo"])
-        except BadDemo as error:
+        except (BadDemo, TooBusy) as error:
             raise CommandError(str(error)) from None
         if options["json"]:
             self.stdout.write(msgspec.json.encode(done).decode())
             return
+        for warning in check_connections(databases=["default"]):
+            self.stderr.write(self.style.WARNING(f"{warning.msg} {warning.hint}"))
         self.stdout.write(f"Database: {done.migrations} migrations applied.")
+        if done.viewer_password:
+            self.stdout.write(f"To look only: {VIEWER}, password {done.viewer_password} (shown only now).")
         if done.password:
             self.stdout.write(f"Administrator: {ADMINISTRATOR}, password {done.password} (shown only now).")
         elif done.administrator_is_new:

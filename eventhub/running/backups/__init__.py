@@ -1,0 +1,1 @@
+"""Backups of everything that lasts, and their way back: `save`, `check`, `restore`."""
