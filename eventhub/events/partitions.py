@@ -45,12 +45,21 @@ def existing() -> dict[date, str]:
     return {_day(match[1]): name for name in names if (match := NAME.fullmatch(name))}
 
 
+def expired(days: int, there: Iterable[date], today: date) -> list[date]:
+    """Which of these days hold nothing that is at most `days` days old, the oldest first; 0 keeps all."""
+    return sorted(day for day in there if day < today - timedelta(days=days)) if days > 0 else []
+
+
+def day_of(partition: str) -> date | None:
+    """The day of a partition by its table's name; None for the default one."""
+    match = NAME.fullmatch(partition)
+    return _day(match[1]) if match else None
+
+
 def drop_older_than(days: int, today: date | None = None) -> list[str]:
     """Drop the partitions whose events are all more than `days` days old; 0 keeps all. Returns their names."""
-    if days <= 0:
-        return []
-    oldest_kept = (today or datetime.now(UTC).date()) - timedelta(days=days)
-    doomed = [name for day, name in sorted(existing().items()) if day < oldest_kept]
+    there = existing()
+    doomed = [there[day] for day in expired(days, there, today or datetime.now(UTC).date())]
     for name in doomed:
         with connection.cursor() as cursor:
             # The names come from NAME above, so there is nothing to quote.

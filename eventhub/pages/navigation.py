@@ -43,6 +43,7 @@ PAGES = (
     ),
     Page(route="figures", label="Figures", icon="chart-area-line", key="f"),
     Page(route="lag", label="Lag", icon="hourglass", key="l", inside=("lag-group",)),
+    Page(route="storage", label="Storage", icon="database", key="b"),
     Page(route="handlers", label="Handlers", icon="bolt", key="h", inside=("handler",)),
     Page(
         route="event-types",

@@ -12,13 +12,15 @@ from django.db.models import Sum
 from django.urls import reverse
 
 from dlq.models import GroupCount
-from eventhub.pages.formats import duration, number, percent, rate
+from eventhub.pages.formats import duration, number, percent, rate, size
 from eventhub.traces.processes.figures import stuck_processes
 from monitoring.alerts.models import AlertRule, Condition, Metric
 from monitoring.lag.groups.rules import Status
 from monitoring.lag.models import WatchedGroup
 from monitoring.rollups import reading
 from monitoring.rollups.histogram import percentile
+from monitoring.storage import growing
+from monitoring.storage.forecast import in_days
 
 # Seconds that are younger than this may still be written.
 SETTLED = timedelta(seconds=1)
@@ -26,6 +28,8 @@ LOOKED_AT_WITHIN = timedelta(seconds=60)
 TROUBLE = [status for status in Status if status.level == "broken"]
 # Fewer deliveries than these use up no budget worth waking somebody for.
 FEWEST_DELIVERIES = 10
+# Enough to order a disk, or to agree on a retention.
+DISK_DAYS = 14.0
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -161,6 +165,19 @@ def _stuck(rule: AlertRule, now: datetime) -> list[Finding]:
     ]
 
 
+def _disk(rule: AlertRule, now: datetime) -> list[Finding]:
+    """The disk of the database is full within `below` days, as things go."""
+    standing = growing.lately(now)
+    days = standing.forecast.full_in_days
+    if days is None or days >= (rule.below if rule.below is not None else DISK_DAYS):
+        return []
+    evidence = (
+        f"{in_days(standing.forecast)}: {size(standing.room.free_bytes)} are free, "
+        f"{size(standing.forecast.per_day_bytes)} are added a day"
+    )
+    return [Finding("", days, evidence, reverse("storage"))]
+
+
 CONDITIONS: dict[Condition, Callable[[AlertRule, datetime], list[Finding]]] = {
     Condition.THRESHOLD: _threshold,
     Condition.CHANGE: _change,
@@ -169,6 +186,7 @@ CONDITIONS: dict[Condition, Callable[[AlertRule, datetime], list[Finding]]] = {
     Condition.DEAD_LETTERS: _dead_letters,
     Condition.BUDGET: _budget,
     Condition.STUCK: _stuck,
+    Condition.DISK: _disk,
 }
 
 

@@ -17,6 +17,7 @@ class Condition(models.TextChoices):
     DEAD_LETTERS = "dead_letters", "a group of dead letters grows"
     BUDGET = "budget", "the error budget is used up too fast"
     STUCK = "stuck", "instances of a process are stuck"
+    DISK = "disk", "the disk of the database is going to be full"
 
 
 class Metric(models.TextChoices):
@@ -92,7 +93,9 @@ class AlertRule(models.Model):
         null=True, blank=True, help_text="Fires above this; for a change: this many times as much."
     )
     below = models.FloatField(
-        null=True, blank=True, help_text="Fires below this; for a change: less than this share."
+        null=True,
+        blank=True,
+        help_text="Fires below this; for a change: less than this share; of the disk: so many days.",
     )
     event_type = models.TextField(blank=True, help_text="Only this event type. Needed for an absence.")
     source = models.ForeignKey(

@@ -21,6 +21,7 @@ PAGES = (
     "/sources/shop/edit/",
     "/figures/",
     "/lag/",
+    "/storage/",
     "/handlers/",
     "/streams/",
     "/projections/",
