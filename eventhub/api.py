@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.db import DataError
+from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
@@ -18,6 +18,7 @@ from eventhub.access.throttling import TooMany
 from eventhub.handlers.api import router as handlers_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
+from eventhub.pages.middleware import slow_words, was_given_up
 from eventhub.sagas.api import router as sagas_router
 from eventhub.sources.api import router as monitoring_router
 from eventhub.sourcing.api import router as streams_router
@@ -56,6 +57,16 @@ def refuse_value(request: HttpRequest, error: DataError) -> HttpResponse:
         "A value cannot be kept in PostgreSQL: a text with a NUL character, or a number beyond its bounds."
     )
     return api.create_response(request, {"detail": detail}, status=422)
+
+
+@api.exception_handler(OperationalError)
+def refuse_slow(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """A query that took too long was given up; whatever else the database has is not the caller's."""
+    if not was_given_up(error):
+        raise error
+    response = api.create_response(request, {"detail": slow_words()}, status=503)
+    response["Retry-After"] = "30"
+    return response
 
 
 @api.exception_handler(PermissionDenied)

@@ -5,7 +5,8 @@ from monitoring.views.exposition import metrics
 from monitoring.views.figures import figures, figures_series
 from monitoring.views.lag import lag, lag_group
 from monitoring.views.overview import overview, overview_series
-from monitoring.views.sources import pause_source, resume_source, source, sources
+from monitoring.views.sources import limit_source, pause_source, resume_source, source, sources
+from monitoring.views.storage import storage
 from monitoring.views.wall import live_snapshot, share_wall, wall, wall_data
 
 urlpatterns = [
@@ -22,10 +23,12 @@ urlpatterns = [
     path("wall/share", share_wall, name="wall-share"),
     path("figures/", figures, name="figures"),
     path("figures/series", figures_series, name="figures-series"),
+    path("storage/", storage, name="storage"),
     path("lag/", lag, name="lag"),
     path("lag/<int:pk>/", lag_group, name="lag-group"),
     path("sources/", sources, name="sources"),
     path("sources/<slug:name>/", source, name="source"),
     path("sources/<slug:name>/pause", pause_source, name="source-pause"),
+    path("sources/<slug:name>/limits", limit_source, name="source-limits"),
     path("sources/<slug:name>/resume", resume_source, name="source-resume"),
 ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
@@ -34,9 +35,10 @@ class BearerToken(HttpBearer):
                 403,
                 f"This token is limited to the sources {', '.join(found.sources)}; this is about all of them.",
             )
-        # Sending is not counted by requests: a service sends as its events come, many or one at a time.
-        if found and self.scope != Scope.INGEST:
-            count_request(f"token:{found.pk}")
+        # A service sends as its events come, many or one at a time: it has a limit of its own.
+        if found:
+            limit = settings.INGEST_RATE_LIMIT if self.scope == Scope.INGEST else None
+            count_request(f"token:{found.pk}:{self.scope == Scope.INGEST:d}", limit)
         return found
 
 

@@ -1,6 +1,7 @@
 """HTTP to addresses that people name: by `eventhub.access.outgoing`, and without following redirects."""
 
 import http.client
+import ssl
 from typing import Any
 from urllib.request import (
     HTTPDefaultErrorHandler,
@@ -42,9 +43,15 @@ class _NoRedirects(HTTPRedirectHandler):
         return
 
 
-def opener() -> OpenerDirector:
+def opener(context: ssl.SSLContext | None = None) -> OpenerDirector:
     """Opens ``http://`` and ``https://`` and nothing else, no files, no proxies; a redirect is an HTTPError."""
     made = OpenerDirector()
-    for handler in (_Http(), _Https(), _NoRedirects(), HTTPDefaultErrorHandler(), HTTPErrorProcessor()):
+    for handler in (
+        _Http(),
+        _Https(context=context),
+        _NoRedirects(),
+        HTTPDefaultErrorHandler(),
+        HTTPErrorProcessor(),
+    ):
         made.add_handler(handler)
     return made

@@ -22,6 +22,7 @@ from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthen
 from eventhub.access import audit
 from eventhub.access.groups import give_role
 from eventhub.access.models import Identity, Role
+from eventhub.access.outgoing_requests import session
 from eventhub.access.roles import RANKS
 
 TIMEOUT_S = 10
@@ -46,7 +47,7 @@ def discovered() -> dict[str, Any]:
     found: dict[str, Any] | None = cache.get(key)
     if found is None:
         address = f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration"
-        answer = requests.get(address, timeout=TIMEOUT_S)
+        answer = session().get(address, timeout=TIMEOUT_S)
         answer.raise_for_status()
         found = answer.json()
         cache.set(key, found, KEPT_S)
@@ -87,7 +88,7 @@ class SignOnBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
 
     def retrieve_matching_jwk(self, token: str) -> Any:
         """The key that the token is signed with: by its id, or the only one of a provider that gives none an id."""
-        keys = requests.get(self.OIDC_OP_JWKS_ENDPOINT, timeout=TIMEOUT_S).json()["keys"]
+        keys = session().get(self.OIDC_OP_JWKS_ENDPOINT, timeout=TIMEOUT_S).json()["keys"]
         header = jwt.get_unverified_header(token)
         fit = [
             key
@@ -100,9 +101,20 @@ class SignOnBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
             raise SuspiciousOperation("The provider has no key that this id token is signed with.")
         return jwt.PyJWK(fit[0], algorithm=header["alg"])
 
+    def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The tokens for a code. Connects only where EventHub may, as everything here does."""
+        answer = session().post(self.OIDC_OP_TOKEN_ENDPOINT, data=payload, timeout=TIMEOUT_S)
+        self.raise_token_response_error(answer)
+        told: dict[str, Any] = answer.json()
+        return told
+
     def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:
         """What the provider tells; what it tells of somebody else than the id token is refused."""
-        told: dict[str, Any] = super().get_userinfo(access_token, id_token, payload)
+        answer = session().get(
+            self.OIDC_OP_USER_ENDPOINT, headers={"Authorization": f"Bearer {access_token}"}, timeout=TIMEOUT_S
+        )
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
         if told.get("sub") != payload.get("sub"):
             raise SuspiciousOperation("The provider answered for somebody else.")
         return payload | told

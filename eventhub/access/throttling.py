@@ -24,21 +24,32 @@ class TooMany(Exception):
         self.wait_s = wait_s
 
 
-def count_request(who: str) -> None:
-    """Count a request of a token or a person. Raises TooMany. Without Redis nobody is held up."""
-    limit = settings.API_RATE_LIMIT
-    if not limit:
-        return
+def count_request(who: str, limit: int | None = None) -> None:
+    """Count a request of a token or a person, to whom `limit` a minute are answered (None: API_RATE_LIMIT).
+
+    Raises TooMany. Without Redis nobody is held up.
+    """
+    limit = settings.API_RATE_LIMIT if limit is None else limit
+    if limit and (wait_s := over_limit(who, 1, limit, WINDOW_S)):
+        raise TooMany(limit, wait_s)
+
+
+def over_limit(who: str, amount: int, limit: int, window_s: int) -> int:
+    """Count `amount` for `who`; the seconds to wait when that is more than `limit` in this window, else 0.
+
+    What is alone in its window passes, however large: else it would never. Without Redis nobody is held up.
+    """
     now = time.time()
-    window = int(now // WINDOW_S)
+    window = int(now // window_s)
     key = f"rate:{who}:{window}"
     try:
-        cache.add(key, 0, WINDOW_S * 2)
-        count = cache.incr(key)
+        cache.add(key, 0, window_s * 2)
+        count = cache.incr(key, amount)
     except ValueError:  # Redis is away, or it was forgotten between the two
-        return
-    if count > limit:
-        raise TooMany(limit, max(1, math.ceil((window + 1) * WINDOW_S - now)))
+        return 0
+    if count <= limit or count == amount:
+        return 0
+    return max(1, math.ceil((window + 1) * window_s - now))
 
 
 def locked_out(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:

@@ -29,6 +29,12 @@ class Source(models.Model):
         blank=True,
         help_text="For JSON that is no event by itself: a JMESPath expression for each field of the envelope.",
     )
+    max_events_per_s = models.PositiveIntegerField(
+        null=True, blank=True, help_text="It is read no faster than this; empty: as fast as it goes."
+    )
+    max_bytes_per_s = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The same in bytes of its messages."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -72,6 +78,7 @@ class SourceStatus(models.Model):
     restarts = models.IntegerField(default=0)
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True)
+    slowed_at = models.DateTimeField(null=True, help_text="When a limit of the source held it up last.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "worker"], name="source_status_once")]

@@ -6,7 +6,7 @@ import msgspec
 from django.conf import settings
 from msgspec import Raw
 
-from eventhub.events import aws_envelopes, checks, cloudevents, media, native, tombstones
+from eventhub.events import aws_envelopes, checks, cloudevents, compression, media, native, tombstones
 from eventhub.events.envelope import Event, Undecodable
 from eventhub.events.message import Message
 from eventhub.events.wire_format.framing import is_framed
@@ -29,6 +29,8 @@ def decode(message: Message, foreign: Foreign | None = None, max_body_bytes: int
     """
     if len(message.body) > (max_body_bytes or settings.INGEST_MAX_BODY_BYTES):
         refuse_large(message)
+    if (message.headers or message.properties) and (packed := compression.encoding_of(message)):
+        message = compression.unpacked(message, packed, max_body_bytes or settings.INGEST_MAX_BODY_BYTES)
     try:
         if message.headers and (prefix := cloudevents.binary_prefix(message.headers)):
             return cloudevents.decode_binary(message, prefix)
@@ -70,6 +72,11 @@ def split(message: Message) -> Sequence[Message]:
     Anything else is one message, itself. An array that is empty or cannot be read stays one message, which
     `decode` then refuses with the reason; only a CloudEvents batch may be empty, and holds none.
     """
+    if packed := compression.encoding_of(message):
+        try:
+            message = compression.unpacked(message, packed, settings.INGEST_MAX_BODY_BYTES)
+        except Undecodable:
+            return [message]
     if not message.body[:64].lstrip().startswith(b"[") or len(message.body) > settings.INGEST_MAX_BODY_BYTES:
         return [message]
     if message.headers and cloudevents.binary_prefix(message.headers):

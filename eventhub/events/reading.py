@@ -5,7 +5,7 @@ from functools import partial
 
 from django.conf import settings
 
-from eventhub.events import decoding, mapping
+from eventhub.events import compression, decoding, mapping
 from eventhub.events.envelope import Event
 from eventhub.events.mapping import Mapping
 from eventhub.events.message import Message
@@ -39,6 +39,8 @@ class Reader:
 
     def _read(self, message: Message) -> Event:
         decoding.refuse_large(message)
+        if packed := compression.encoding_of(message):
+            message = compression.unpacked(message, packed, settings.INGEST_MAX_BODY_BYTES)
         return decoding.decode(self.open(message), self._foreign if self._mapping else None)
 
     def _foreign(self, message: Message) -> Event:

@@ -54,7 +54,7 @@ BODY = {
 @router.post(
     "/events",
     auth=requires(Scope.INGEST, divided=True),
-    response={202: Accepted, (400, 422): Accepted, (403, 404, 409, 413, 415, 503): Problem},
+    response={202: Accepted, (400, 422): Accepted, (403, 404, 409, 413, 415, 429, 503): Problem},
     summary="Send events",
     openapi_extra=BODY,
 )
@@ -77,8 +77,8 @@ def post_events(request: HttpRequest, response: HttpResponse, source: str | None
         detail = "The body is too large. Send fewer events at once (HTTP_MAX_BODY_BYTES is the limit)."
         return Status(413, {"detail": detail})
     except http.Refused as refused:
-        if refused.status == 503:
-            response["Retry-After"] = "5"
+        if refused.status in (429, 503):
+            response["Retry-After"] = str(refused.wait_s)
         return Status(refused.status, {"detail": refused.detail})
     rejected = sum(result.status == "rejected" for result in results)
     answer = {"accepted": len(results) - rejected, "rejected": rejected, "results": results}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from eventhub.access.throttling import over_limit
 from eventhub.brokers.adapter import BadConfig
 from eventhub.brokers.models import Kind, Source
 from eventhub.events import cloudevents, decoding, media
@@ -16,6 +17,8 @@ from eventhub.events.wire_text import to_text
 from eventhub.ingest.pipeline import Pipeline
 
 DEFAULT_SOURCE = "http"
+# Limits are kept on average over so long: a batch is not refused for being one.
+QUOTA_WINDOW_S = 10
 MEDIA_TYPES = ("application/json", cloudevents.STRUCTURED, cloudevents.BATCH)
 # What else of a request's headers says something about the event; the rest (tokens, cookies) is nobody's business.
 KEPT_HEADERS = frozenset(("content-type", "traceparent", *HEADERS))
@@ -30,8 +33,9 @@ STATUSES = {
 class Refused(Exception):
     """The whole request is refused, with an HTTP status and what to do instead."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, wait_s: int = 5) -> None:
         super().__init__(detail)
+        self.wait_s = wait_s
         self.status = status
         self.detail = detail
 
@@ -81,6 +85,7 @@ def accept(body: bytes, headers: Mapping[str, str], source_name: str | None = No
         timestamp=datetime.now(UTC),
     )
     messages = [whole] if is_binary else decoding.split(whole)
+    _count(source, len(messages), len(body))
     pipeline = _pipeline(source)
     batch = pipeline.prepare_each(messages)
     written = pipeline.write(batch)
@@ -109,6 +114,23 @@ def accept(body: bytes, headers: Mapping[str, str], source_name: str | None = No
             )
         )
     return sorted(results, key=lambda result: result.index)
+
+
+def _count(source: Source, events: int, size_bytes: int) -> None:
+    """Hold the sender to the source's limits, over ten seconds. Raises Refused: nothing is stored, send it again."""
+    for what, limit, amount in (
+        ("events", source.max_events_per_s, events),
+        ("bytes", source.max_bytes_per_s, size_bytes),
+    ):
+        if limit and (
+            wait_s := over_limit(f"{what}:{source.pk}", amount, limit * QUOTA_WINDOW_S, QUOTA_WINDOW_S)
+        ):
+            raise Refused(
+                429,
+                f"The source {source.name!r} takes {limit:,} {what} a second. Send it again in {wait_s} s; nothing of "
+                "this request was stored.",
+                wait_s,
+            )
 
 
 def http_status(results: list[Result]) -> int:

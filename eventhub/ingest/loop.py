@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from threading import Event as Signal
 from threading import Thread
+from time import monotonic
 
 from django.conf import settings
 from django.db import close_old_connections, connection
@@ -23,8 +24,11 @@ from eventhub.brokers.adapter import (
 )
 from eventhub.brokers.models import Source, State
 from eventhub.brokers.secrets.scrubbing import scrub
+from eventhub.events.message import Message
 from eventhub.ingest.backoff import Backoff
 from eventhub.ingest.pipeline import Batch, Pipeline, Written
+from eventhub.ingest.quota import WAIT_AT_ONCE_S, Limits, Quota
+from eventhub.telemetry import context
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,8 @@ class SourceLoop:
         self.restarts = 0
         self.last_error = ""
         self.last_error_at: datetime | None = None
+        self.slowed_at: datetime | None = None
+        self._quota = Quota()
         self._on_committed = on_committed
         # The batch that is being written, and at most one that waits for its turn, with the promises of their commits.
         self._in_work: deque[tuple[Batch, Future[Written]]] = deque()
@@ -77,6 +83,10 @@ class SourceLoop:
         else:
             self._pause.clear()
 
+    def limit(self, limits: Limits) -> None:
+        """Read no faster than this from now on."""
+        self._quota.limits = limits
+
     def stop(self) -> None:
         """Ask the loop to end after the batch in work."""
         self._stop.set()
@@ -88,7 +98,10 @@ class SourceLoop:
 
     def _run(self) -> None:
         backoff = Backoff()
-        with ThreadPoolExecutor(1, thread_name_prefix=f"write {self.source.name}") as writer:
+        self._name_thread()
+        with ThreadPoolExecutor(
+            1, thread_name_prefix=f"write {self.source.name}", initializer=self._name_thread
+        ) as writer:
             while not self._stop.is_set():
                 if self._pause.is_set():
                     self.state = State.PAUSED
@@ -103,6 +116,10 @@ class SourceLoop:
         connection.close()
         self.state = State.STOPPED
 
+    def _name_thread(self) -> None:
+        """What this thread logs bears the source's name."""
+        context.bind(source=self.source.name, worker=self.consumer)
+
     def _read(self, writer: ThreadPoolExecutor, backoff: Backoff) -> None:
         """Until told to stop or to pause. A broker would take a connection that nobody serves for dead."""
         close_old_connections()
@@ -116,7 +133,8 @@ class SourceLoop:
         try:
             while not (self._stop.is_set() or self._pause.is_set()):
                 # With a batch in work there is something to do besides waiting for messages.
-                messages = adapter.poll(settings.INGEST_BATCH_SIZE, 0 if self._in_work else POLL_TIMEOUT_S)
+                most = self._quota.most(settings.INGEST_BATCH_SIZE)
+                messages = adapter.poll(most, 0 if self._in_work else POLL_TIMEOUT_S)
                 self.state = State.RUNNING
                 batch = pipeline.prepare(messages) if messages else None
                 # So the database finds it as soon as it is done with the batch before, which is acknowledged meanwhile.
@@ -124,6 +142,7 @@ class SourceLoop:
                     self._in_work.append((batch, writer.submit(pipeline.write, batch)))
                 self._finish(adapter, but=1 if batch else 0)
                 backoff.reset()
+                self._slow_down(adapter, messages)
                 if isinstance(adapter, TellsProblems):
                     self._note_problems(adapter.problems())
         finally:
@@ -131,6 +150,22 @@ class SourceLoop:
                 self._finish(adapter)
             finally:
                 adapter.close()
+
+    def _slow_down(self, adapter: Adapter, messages: Sequence[Message]) -> None:
+        """Let the source's limits hold it up. What was read is stored and acknowledged first: it would wait in vain."""
+        if not self._quota.limits.is_set:
+            return
+        self._quota.take(len(messages), sum(len(message.body) for message in messages))
+        if not self._quota.wait_s():
+            return
+        self._finish(adapter)
+        stay_at = monotonic() + STAY_CONNECTED_EVERY_S
+        while (wait_s := self._quota.wait_s()) and not (self._stop.is_set() or self._pause.is_set()):
+            self.slowed_at = datetime.now(UTC)
+            self._stop.wait(min(WAIT_AT_ONCE_S, wait_s))
+            if isinstance(adapter, StaysConnected) and monotonic() >= stay_at:
+                adapter.stay_connected()
+                stay_at = monotonic() + STAY_CONNECTED_EVERY_S
 
     def _finish(self, adapter: Adapter, but: int = 0) -> None:
         """Wait until the batches in work, `but` the newest, are committed; acknowledge each when it is."""

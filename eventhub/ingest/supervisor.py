@@ -1,23 +1,27 @@
 """Runs a loop for every enabled Source of the installation, and tells the database how each one does."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event as Signal
 from threading import Thread
 from time import monotonic
 
 from django.db import Error, close_old_connections, connection
+from django.db.models import Count
 
 from eventhub.brokers.adapter import is_polled
 from eventhub.brokers.models import Source, SourceStatus, State
 from eventhub.brokers.secrets import keeping
 from eventhub.ingest.loop import SourceLoop
+from eventhub.ingest.quota import limits_of
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
 HEARTBEAT_EVERY_S = 2.0
-STOP_TIMEOUT_S = 30.0
+LIVES_FOR = timedelta(seconds=10)
+# Of the ten seconds after which the worker is gone.
+STOP_TIMEOUT_S = 6.0
 STATUS_FIELDS = [
     "state",
     "heartbeat_at",
@@ -28,6 +32,7 @@ STATUS_FIELDS = [
     "restarts",
     "last_error",
     "last_error_at",
+    "slowed_at",
 ]
 
 
@@ -37,6 +42,8 @@ class Supervisor:
     def __init__(self, worker: str) -> None:
         self.worker = worker
         self._loops: dict[int, SourceLoop] = {}
+        # How many workers read each source, this one among them: they share its limits.
+        self._readers: dict[int, int] = {}
         self._stop = Signal()
         self._thread = Thread(target=self._run, name="ingest supervisor", daemon=True)
 
@@ -78,10 +85,12 @@ class Supervisor:
                     SourceStatus.objects.filter(source_id=pk, worker=self.worker).update(state=State.STOPPED)
             else:
                 loop.pause(source.paused)
+                loop.limit(limits_of(source, self._readers.get(pk, 1)))
         for pk, source in wanted.items():
             if pk not in self._loops:
                 log.info("source %s starts (%s)", source.name, source.get_kind_display())
                 self._loops[pk] = SourceLoop(source, self.worker)
+                self._loops[pk].limit(limits_of(source, self._readers.get(pk, 1)))
                 self._loops[pk].start()
 
     @staticmethod
@@ -107,6 +116,7 @@ class Supervisor:
                     restarts=loop.restarts,
                     last_error=loop.last_error,
                     last_error_at=loop.last_error_at,
+                    slowed_at=loop.slowed_at,
                 )
                 for loop in self._loops.values()
             ],
@@ -114,6 +124,8 @@ class Supervisor:
             unique_fields=["source", "worker"],
             update_fields=STATUS_FIELDS,
         )
+        living = SourceStatus.objects.filter(heartbeat_at__gt=now - LIVES_FOR).exclude(state=State.STOPPED)
+        self._readers = dict(living.values_list("source_id").annotate(Count("pk")))
 
     def _end(self) -> None:
         for loop in self._loops.values():

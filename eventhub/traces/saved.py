@@ -5,12 +5,14 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from eventhub.access import audit
 from eventhub.schemas.models import EventType
 from eventhub.traces import attributes
 from eventhub.traces.asking import services
@@ -53,18 +55,24 @@ def save(request: HttpRequest) -> HttpResponse:
     name, query = request.POST.get("name", "").strip()[:80], request.POST.get("query", "")[:2000]
     if not name or not query:
         return HttpResponse("A saved search needs a name and something that it looks for.", status=400)
-    SavedSearch.objects.update_or_create(
-        owner_id=request.user.pk,
-        name=name,
-        defaults={"query": query, "is_shared": request.POST.get("shared") == "on"},
-    )
+    is_shared = request.POST.get("shared") == "on"
+    with transaction.atomic():
+        SavedSearch.objects.update_or_create(
+            owner_id=request.user.pk, name=name, defaults={"query": query, "is_shared": is_shared}
+        )
+        audit.record(
+            audit.actor_of(request), "save search", f"trace search {name}", query=query, shared=is_shared
+        )
     return HttpResponseRedirect(f"{reverse('traces')}?{query}")
 
 
 @require_POST
 def forget(request: HttpRequest, pk: int) -> HttpResponse:
     """Drop one's own saved search."""
-    get_object_or_404(SavedSearch, pk=pk, owner_id=request.user.pk).delete()
+    found = get_object_or_404(SavedSearch, pk=pk, owner_id=request.user.pk)
+    with transaction.atomic():
+        found.delete()
+        audit.record(audit.actor_of(request), "delete search", f"trace search {found.name}")
     return HttpResponseRedirect(reverse("traces"))
 
 

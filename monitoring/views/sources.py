@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -22,7 +23,7 @@ from eventhub.pages.partials import is_partial
 from eventhub.pages.ranges import LONG_PRESETS, TimeRange, time_range
 from eventhub.pages.toasts import toast
 from monitoring import comparing
-from monitoring.control import set_paused
+from monitoring.control import set_limits, set_paused
 from monitoring.lag.sources import reading as lag
 from monitoring.rollups import reading
 from monitoring.rollups.choosing import Choice
@@ -34,9 +35,17 @@ from monitoring.views.moments import ways
 from monitoring.views.permissions import form_url, may_operate
 
 DEFAULT_RANGE = "1h"
+SLOWED_WITHIN = timedelta(seconds=15)
 MOST_LETTERS = 5
 MOST_EVENTS = 8
 EVENTS_LOOKED_AT = 2_000
+
+
+class LimitsForm(forms.Form):
+    """How fast a source is read at the most."""
+
+    max_events_per_s = forms.IntegerField(min_value=1, max_value=2_000_000_000, required=False)
+    max_bytes_per_s = forms.IntegerField(min_value=1, max_value=10**15, required=False)
 
 
 @require_safe
@@ -66,6 +75,21 @@ def pause_source(request: HttpRequest, name: str) -> HttpResponse:
 def resume_source(request: HttpRequest, name: str) -> HttpResponse:
     """Go on reading."""
     return _set_paused(request, name, False)
+
+
+@require_POST
+def limit_source(request: HttpRequest, name: str) -> HttpResponse:
+    """Set how fast it is read at the most; what is empty is no limit."""
+    require(request, Role.EDITOR, source=name)
+    found = get_object_or_404(Source, name=name)
+    form = LimitsForm(request.POST)
+    if form.is_valid():
+        given = form.cleaned_data
+        set_limits(found, given["max_events_per_s"], given["max_bytes_per_s"], actor_of(request))
+        messages.success(request, f"The limits of {name} hold within a second.")
+    else:
+        messages.error(request, "A limit is a whole number of at least 1, or empty.")
+    return redirect("source", name)
 
 
 def _set_paused(request: HttpRequest, name: str, paused: bool) -> HttpResponse:
@@ -117,6 +141,9 @@ def _about(request: HttpRequest, found: Source) -> dict[str, Any]:
         .select_related("group")
         .defer("body")[:MOST_LETTERS],
         "may_operate": may_operate(request, found.name),
+        "slowed_at": max(
+            (s.slowed_at for s in statuses if s.slowed_at and now - s.slowed_at < SLOWED_WITHIN), default=None
+        ),
         "edit_url": form_url(request, "change", found.name),
     }
 

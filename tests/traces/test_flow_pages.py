@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from eventhub.access.models import Scope
+from eventhub.access.models import AuditEntry, Scope
 from eventhub.access.tokens import create_token
 from eventhub.schemas.models import EventType
 from eventhub.traces import attributes
@@ -43,6 +43,7 @@ def look(later=timedelta(hours=2)):
 def named(browser, traffic):
     """What begins with order.placed, named as a process from what was mined."""
     answer = browser.post("/processes/mined/order.placed/name", {"name": "Orders"})
+    assert AuditEntry.objects.get(action="name process").target == "process Orders"
     assert answer.status_code == 302
     look()
     return Process.objects.get()
@@ -217,6 +218,11 @@ def test_searches_are_saved_shared_and_forgotten(browser, client, db):
     mine = SavedSearch.objects.get(name="Mine")
     assert client.post(f"/searches/{mine.pk}/forget").status_code == 404
     browser.post(f"/searches/{mine.pk}/forget")
+    noted = AuditEntry.objects.filter(target__startswith="trace search").values_list("action", "target")
+    assert set(noted) == {
+        ("save search", "trace search Broken"), ("save search", "trace search Mine"),
+        ("delete search", "trace search Mine"),
+    }  # fmt: skip
     assert SavedSearch.objects.count() == 1
 
 

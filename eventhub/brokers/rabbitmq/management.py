@@ -9,16 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
-from urllib.request import HTTPSHandler, OpenerDirector, Request, build_opener
+from urllib.request import OpenerDirector, Request
 
 import msgspec
 
+from eventhub.access.outgoing_http import opener
 from eventhub.brokers.adapter import BrokerError, Lag
 from eventhub.brokers.configs import RabbitmqConfig
 from eventhub.brokers.rabbitmq.connection import addresses, certificate_files
 from eventhub.brokers.rabbitmq.headers import instant
 
 TIMEOUT_S = 3.0
+# What is cut off there is no JSON any more, and refused in words.
+MOST_BYTES = 100_000_000
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -151,7 +154,7 @@ class Management:
         )
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                return msgspec.json.decode(answer.read())
+                return msgspec.json.decode(answer.read(MOST_BYTES))
         except HTTPError as error:
             raise BrokerError(self._refusal(error, path)) from error
         except (URLError, OSError, msgspec.DecodeError) as error:
@@ -180,7 +183,7 @@ def _opener(config: RabbitmqConfig) -> OpenerDirector:
             context = ssl.create_default_context(cafile=files["ca_certs"])
         if "certfile" in files:
             context.load_cert_chain(files["certfile"], files["keyfile"])
-    return build_opener(HTTPSHandler(context=context))
+    return opener(context)
 
 
 def reaches(kind: str, binding: Binding, key: str) -> bool | None:

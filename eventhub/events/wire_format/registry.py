@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import urllib3
 
+from eventhub.access.outgoing_pool import pool_manager
 from eventhub.events.wire_format.schema import Reference, Schema
 
 ACCEPT = "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json;q=0.9, application/json;q=0.5"
@@ -62,7 +63,7 @@ class Registry:
         self._headers = {"Accept": ACCEPT}
         if username:
             self._headers |= urllib3.make_headers(basic_auth=f"{username}:{password or ''}")
-        self._http = urllib3.PoolManager(timeout=TIMEOUT, retries=RETRIES)
+        self._http = pool_manager(timeout=TIMEOUT, retries=RETRIES)
         self._found: dict[str, Schema] = {}
         self._missing: dict[str, float] = {}
 

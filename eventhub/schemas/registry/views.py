@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from eventhub.access.models import ApiToken, Role, Scope
 from eventhub.access.roles import may
+from eventhub.access.throttling import WINDOW_S, TooMany, count_request
 from eventhub.access.tokens import allows, find_token
 from eventhub.schemas.registry import answers
 from eventhub.schemas.registry.errors import RegistryError
@@ -44,6 +45,8 @@ def _refusal(error: RegistryError) -> HttpResponse:
     response = HttpResponse(body, status=error.status, content_type=CONTENT_TYPE)
     if error.status == 401:
         response["WWW-Authenticate"] = 'Basic realm="EventHub"'
+    if error.status == 429:
+        response["Retry-After"] = str(WINDOW_S)
     return response
 
 
@@ -58,6 +61,10 @@ def _admit(request: HttpRequest, answer: Answer) -> None:
             40101,
             "Send an API token: as bearer token, or as the password of basic authentication with any user.",
         )
+    try:
+        count_request(f"token:{token.pk}:0")
+    except TooMany as error:
+        raise RegistryError(429, str(error)) from error
     scope = Scope.CONFIGURE if changes else Scope.READ
     if not allows(token, scope) and not (not changes and allows(token, Scope.INGEST)):
         raise RegistryError(40301, f"This token's scope is {token.scope!r}; this needs {scope.value!r}.")

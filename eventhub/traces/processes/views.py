@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from eventhub.access import audit
 from eventhub.access.models import Role
 from eventhub.access.roles import may
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
@@ -95,6 +96,9 @@ def name(request: HtmxRequest, start_type: str) -> HttpResponse:
     try:
         with transaction.atomic():
             process = name_process(given, propose(start_type))
+            audit.record(
+                audit.actor_of(request), "name process", f"process {process.name}", begins_with=start_type
+            )
     except IntegrityError:
         return HttpResponse(
             f"There is a process called {given} or one that begins with {start_type}.", status=409
