@@ -21,7 +21,6 @@ PAGES = (
     "/sources/shop/edit/",
     "/figures/",
     "/lag/",
-    "/storage/",
     "/handlers/",
     "/streams/",
     "/projections/",

@@ -11,7 +11,7 @@ from eventhub.running.backups import contents, programs
 from eventhub.running.backups.programs import BackupFailed
 from eventhub.running.backups.saving import DUMP, FORMAT, MANIFEST, Manifest, hash_of, seal
 
-# Numbers of transactions that are used up in one statement, and the most that are at all (about an hour).
+# Numbers of transactions that are used up in one statement, and the most that are at all (two hours).
 XIDS_AT_ONCE = 100_000
 MOST_XIDS = 500_000_000
 
