@@ -16,6 +16,18 @@ class Kind(models.TextChoices):
     HANDLERS = "handlers", "EventHub's handlers"
 
 
+# The icon that stands for each, on every page; its name stands beside it.
+GLYPHS = {
+    Kind.KAFKA: "topology-star-3",
+    Kind.RABBITMQ: "arrows-split",
+    Kind.SQS: "stack-2",
+    Kind.REDIS: "layers-linked",
+    Kind.OUTBOX: "database",
+    Kind.HTTP: "api",
+    Kind.HANDLERS: "code",
+}
+
+
 class Role(models.TextChoices):
     """What the messages of a source are."""
 

@@ -12,7 +12,7 @@ FAILED = f"{PREFIX}failed"
 TYPES = frozenset((SUCCEEDED, FAILED))
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """One attempt of one service to process one event."""
 
     event_id: str

@@ -32,7 +32,7 @@ class State(StrEnum):
     OK = "ok"
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A dead letter as a trace shows it."""
 
     id: int
@@ -59,7 +59,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == "open"
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event in its trace, or a message of which only the dead letter was kept (`event` is None)."""
 
     event: StoredEvent | None
@@ -89,6 +89,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def failed_deliveries(self) -> tuple[Receipt, ...]:
         """The last attempts of services that did not succeed with it, and whose dead letter nobody took care of."""
+        if not self.deliveries:
+            return ()
         cared_for = {letter.failed_in for letter in self.letters if not letter.waits}
         return tuple(
             last
@@ -214,6 +216,8 @@ def assemble(
 
 def last_attempts(deliveries: Sequence[Receipt]) -> list[Receipt]:
     """The last attempt of each service, in the order in which the services first took it."""
+    if len(deliveries) < 2:
+        return list(deliveries)
     last: dict[str, Receipt] = {}
     for delivery in sorted(deliveries, key=lambda one: (one.at, one.attempt)):
         last[delivery.service] = delivery

@@ -43,4 +43,4 @@ def _behind(step: Step, trace: Trace, shift: Mapping[str, float]) -> float:
     cause = trace.steps[step.cause]
     if cause.service == step.service:
         return 0.0
-    return (drawn_at(cause, shift) - drawn_at(step, shift)).total_seconds()
+    return shift.get(cause.service or "", 0.0) - shift.get(step.service, 0.0) - (step.hop_s or 0.0)

@@ -1,6 +1,6 @@
 """The tabs of one trace, its exports, and the other trace that it is compared with: what each needs to be drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ from eventhub.traces.loading import load_trace
 from eventhub.traces.models import Instance, Variant
 from eventhub.traces.panel import raw_json
 from eventhub.traces.sequence import graph_of, name_of, sequence_of
-from eventhub.traces.skew import corrections
 from eventhub.traces.story import story_of
 
 TABS = (
@@ -52,7 +51,7 @@ def tabs(request: HttpRequest, current: str, steps: int) -> list[dict[str, objec
 def tab_url(request: HttpRequest, tab: str) -> str:
     """The address of a tab; the chosen event stays."""
     given = request.GET.copy()
-    for name in ("tab", "first", "have", "with"):
+    for name in ("tab", "first", "near", "have", "with"):
         given.pop(name, None)
     if tab:
         given["tab"] = tab
@@ -93,14 +92,9 @@ def exported(trace: Trace, wanted: str, show: Show) -> bytes:
     return ("[\n" + ",\n".join(events) + "\n]\n").encode()
 
 
-def skew_notes(trace: Trace, shift: dict[str, float]) -> Sequence[str]:
+def skew_notes(shift: Mapping[str, float]) -> Sequence[str]:
     """What was moved, in words."""
     return [f"{service}: {duration(seconds)} later" for service, seconds in sorted(shift.items())]
-
-
-def shift_of(request: HttpRequest, trace: Trace) -> dict[str, float]:
-    """By how much services are drawn later; ``?clock=raw`` leaves everything where its producer put it."""
-    return {} if request.GET.get("clock") == "raw" else corrections(trace)
 
 
 def _comparison(request: HttpRequest, trace: Trace, now: datetime) -> dict[str, Any]:

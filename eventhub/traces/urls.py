@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from eventhub.traces import event_types, saved, views
+from eventhub.traces import event_types, saved, trace_page, views
 from eventhub.traces.flow import views as flow
 from eventhub.traces.processes import views as processes
 
@@ -26,7 +26,7 @@ urlpatterns = [
     path("searches/save", saved.save, name="search-save"),
     path("searches/<int:pk>/forget", saved.forget, name="search-forget"),
     path("searches/complete", saved.complete, name="search-complete"),
-    path("traces/<anytext:correlation_id>/", views.trace_detail, name="trace"),
+    path("traces/<anytext:correlation_id>/", trace_page.trace_detail, name="trace"),
     path("events/<anytext:event_id>/", views.event_page, name="event"),
     path("map/", flow.flow_map, name="flow-map"),
     path("map/data", flow.flow_map_data, name="flow-map-data"),

@@ -1,4 +1,4 @@
-"""The Traces pages: the list, one trace, one event."""
+"""The Traces pages: the list, and one event."""
 
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -12,28 +12,22 @@ from eventhub.events import queries
 from eventhub.events.showing import Show, shown_to
 from eventhub.pages.cursor import BadCursor, decode_cursor, encode_cursor
 from eventhub.schemas.personal.showing import blind
-from eventhub.traces import saved, tabs
+from eventhub.traces import saved
 from eventhub.traces.asking import address, asked_of, bar_of, meant, trace_query
-from eventhub.traces.assemble import Trace
-from eventhub.traces.flow.figures import usual_hops
 from eventhub.traces.htmx import HtmxRequest
-from eventhub.traces.loading import MOST_AROUND, MOST_EVENTS, load_single, load_trace
-from eventhub.traces.models import Instance
-from eventhub.traces.pace import slow_steps
-from eventhub.traces.panel import Panel, panel_of
+from eventhub.traces.loading import MOST_AROUND, load_single, load_trace
+from eventhub.traces.panel import panel_of
 from eventhub.traces.query import TraceQuery
 from eventhub.traces.search import Found, Hits, direct_hit, search
 from eventhub.traces.story import in_words, story_of
 from eventhub.traces.walks import Key
-from eventhub.traces.waterfall import miniature, waterfall
+from eventhub.traces.waterfall import miniature
 
 PAGE = 40
 # Characters of an event's payload in a list.
 EXCERPT = 240
 # Beyond this many "99+ new" says enough.
 MOST_NEW = 99
-# The tabs that draw a row an event.
-_LISTED = ("waterfall", "events")
 
 
 def trace_list(request: HtmxRequest) -> HttpResponse:
@@ -42,7 +36,7 @@ def trace_list(request: HtmxRequest) -> HttpResponse:
     typed = request.GET.get("q", "")
     hit = direct_hit(typed) if typed and "after" not in request.GET else None
     if hit and not request.htmx:
-        return HttpResponseRedirect(_place_of(*hit))
+        return HttpResponseRedirect(place_of(*hit))
     asked = asked_of(request.GET)
     understood = meant(asked)
     query = trace_query(request.GET, now, understood)
@@ -54,7 +48,7 @@ def trace_list(request: HtmxRequest) -> HttpResponse:
     context = {
         **_list_context(request, query, hits),
         "bar": bar_of(request),
-        "direct_url": _place_of(*hit) if hit else "",
+        "direct_url": place_of(*hit) if hit else "",
         "direct": typed.strip(),
         "problems": asked.problems,
         "guessed": understood.attributes if understood is not asked else (),
@@ -69,58 +63,6 @@ def trace_list(request: HtmxRequest) -> HttpResponse:
     )
 
 
-def trace_detail(request: HtmxRequest, correlation_id: str) -> HttpResponse:
-    """One trace; with ``?event=`` one of its events beside it. Parts of the page are asked for by their target."""
-    now = datetime.now(UTC)
-    correlation_id = correlation_id.replace("\x00", "")
-    if request.htmx.target == "news":
-        return render(request, "traces/_news.html", _news(request, correlation_id))
-    loaded = load_trace(correlation_id, now)
-    if loaded is None:
-        if hit := direct_hit(correlation_id):
-            return HttpResponseRedirect(_place_of(*hit))
-        return render(request, "traces/missing.html", {"wanted": correlation_id, "what": "trace"}, status=404)
-    trace = loaded.trace
-    panel = _panel(request, trace)
-    if request.htmx.target == "panel":
-        return render(
-            request,
-            "traces/_panel.html",
-            {"panel": panel, "trace": trace, "may_operate": may_operate(request.user)},
-        )
-    if (file := tabs.download(request, trace)) is not None:
-        return file
-    tab = tabs.chosen_tab(request)
-    first = _number(request.GET.get("first"))
-    story = story_of(trace)
-    usual = usual_hops()
-    shift = tabs.shift_of(request, trace)
-    context = {
-        "trace": trace,
-        "may_operate": may_operate(request.user),
-        "story": story,
-        "in_words": in_words(trace, story),
-        "panel": panel,
-        "tab": tab,
-        "tabs": tabs.tabs(request, tab, len(trace.steps)),
-        "waterfall": waterfall(trace, slow_steps(trace, usual), first, shift, usual)
-        if tab in _LISTED
-        else None,
-        "skew": tabs.skew_notes(trace, shift),
-        "is_raw_clock": request.GET.get("clock") == "raw",
-        "most_events": MOST_EVENTS,
-        "chosen_id": panel.step.event_id if panel else "",
-        "events_read": len(loaded.events),
-        "is_recent": not trace.truncated and (now - trace.recorded_at).total_seconds() < 900,
-        "instance": Instance.objects.filter(correlation_id=correlation_id).select_related("process").first(),
-        **tabs.contents(request, tab, trace, now),
-    }
-    if first:
-        return render(request, "traces/_more_steps.html", context)
-    part = request.htmx.target == "trace-main"
-    return render(request, "traces/_live.html" if part else "traces/detail.html", context)
-
-
 def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
     """One event: what it says, where it came from, who handled it, and its trace."""
     now = datetime.now(UTC)
@@ -128,7 +70,7 @@ def event_page(request: HtmxRequest, event_id: str) -> HttpResponse:
     stored = queries.events_by_id(event_id)
     if not stored:
         return render(request, "traces/missing.html", {"wanted": event_id, "what": "event"}, status=404)
-    chosen = min(_number(request.GET.get("version")), len(stored) - 1)
+    chosen = min(number_in(request.GET.get("version")), len(stored) - 1)
     event = stored[chosen]
     loaded = (
         load_trace(event.correlation_id, now, MOST_AROUND) if event.correlation_id else None
@@ -187,25 +129,7 @@ def _row(found: Found, show: Show) -> dict[str, object]:
     }
 
 
-def _panel(request: HtmxRequest, trace: Trace) -> Panel | None:
-    wanted = request.GET.get("event", "").replace("\x00", "")
-    step = trace.step_of(wanted) if wanted else None
-    if step is None:
-        return None
-    return panel_of(trace, step, queries.events_by_id(step.event_id), shown_to(request))
-
-
-def _news(request: HtmxRequest, correlation_id: str) -> dict[str, object]:
-    """What came since the page was drawn with `have` stored events."""
-    have = _number(request.GET.get("have"))
-    tab = request.GET.get("tab", "")
-    return {
-        "news": max(0, queries.count_of_correlation(correlation_id, have + 1_000) - have),
-        "tab": tab if tab == tabs.chosen_tab(request) else "",
-    }
-
-
-def _place_of(correlation_id: str | None, event_id: str | None) -> str:
+def place_of(correlation_id: str | None, event_id: str | None) -> str:
     """Where something that was found by its exact id is shown."""
     if correlation_id is None:
         return reverse("event", args=[event_id])
@@ -224,5 +148,6 @@ def _key(cursor: str | None) -> Key | None:
         raise Http404(str(error)) from error
 
 
-def _number(text: str | None) -> int:
+def number_in(text: str | None) -> int:
+    """A number of an address; 0 for what is none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 0

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from eventhub.brokers.kinds import GLYPHS, Kind
 from eventhub.events.receipts import Receipt
 from eventhub.pages.formats import duration
 from eventhub.traces.assemble import Letter, Step, Trace, last_attempts
@@ -19,9 +20,11 @@ THINNEST = 0.35
 # Lanes for the deliveries of one event; more lie over each other in the last.
 LANES_IN_ROW = 3
 # What the text beside a bar needs, in percent.
-ROOM = 18.0
-# Rows drawn at once; the page asks for the next ones.
-ROWS = 160
+ROOM = 24.0
+# A trace of more rows than this is windowed: the page holds those around what is in view, and asks for others by the
+# chunk.
+WHOLE = 160
+CHUNK = 40
 
 
 class Slowness(msgspec.Struct, frozen=True):
@@ -70,53 +73,93 @@ class Row(msgspec.Struct, frozen=True):
     text_side: str
     text_at: float
     # How long such hops usually take, in words; empty where nobody knows.
-    usual: str = ""
+    usual: str
+    # Its place among all rows, from 1.
+    number: int
+    # The kind of broker that EventHub read it from.
+    broker: Kind | None
+
+    @property
+    def glyph(self) -> str:
+        """The icon of its broker."""
+        return GLYPHS[self.broker] if self.broker else ""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """Where everything of a trace is drawn: worked out once for all its rows."""
+
+    trace: Trace
+    scale: Scale
+    # Services to by how many seconds they are drawn later.
+    shift: Mapping[str, float]
+    # Steps (by index) to how slow they were.
+    slow: Mapping[int, Slowness]
+    # Hops between two event types to how long they usually take.
+    usual: Mapping[tuple[str, str], Usual]
+    # Numbers of sources to the kind of their broker.
+    brokers: Mapping[int, Kind]
 
 
 class Waterfall(msgspec.Struct, frozen=True):
-    """What the page draws."""
+    """What the page draws: some of the rows, or all."""
 
     rows: tuple[Row, ...]
     ticks: tuple[Tick, ...]
     folds: tuple[Stretch, ...]
     total_rows: int
+    # The place of the first row drawn, from 0.
+    first: int
     next_row: int | None
+    # The log's position of the newest event: what comes later is new to who reads this.
+    newest: int
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether the page asks for rows as they come into view."""
+        return self.total_rows > WHOLE
+
+    @property
+    def chunk(self) -> int:
+        """How many rows it asks for at a time."""
+        return CHUNK
+
+
+def layout_of(
+    trace: Trace,
+    slow: Mapping[int, Slowness] | None = None,
+    shift: Mapping[str, float] | None = None,
+    usual: Mapping[tuple[str, str], Usual] | None = None,
+    brokers: Mapping[int, Kind] | None = None,
+) -> Layout:
+    """Work out the layout; what is not known is left out of the picture."""
+    shift = shift or {}
+    return Layout(trace, scale_of(_moments(trace, shift)), shift, slow or {}, usual or {}, brokers or {})
 
 
 def waterfall(
-    trace: Trace,
-    slow: Mapping[int, Slowness] | None = None,
-    first: int = 0,
-    shift: Mapping[str, float] | None = None,
-    usual: Mapping[tuple[str, str], Usual] | None = None,
+    layout: Layout, first: int = 0, most: int = WHOLE, among: Sequence[int] | None = None
 ) -> Waterfall:
-    """The rows from `first` on, at most `ROWS`.
-
-    `slow` maps steps (by index) to how slow they were, `shift` services to by how many seconds they are drawn later,
-    `usual` hops between two event types to how long they usually take.
-    """
-    shift = shift or {}
-    scale = scale_of(_moments(trace, shift))
-    rows = tuple(
-        msgspec.structs.replace(
-            _row(step, trace, scale, (slow or {}).get(step.index), shift),
-            usual=_usually(step, trace, usual or {}),
-        )
-        for step in trace.steps[first : first + ROWS]
-    )
-    following = first + ROWS
+    """At most `most` rows from `first` on; `among` names the steps (by index) that are rows, else all are."""
+    steps = layout.trace.steps
+    shown: Sequence[int] = range(len(steps)) if among is None else among
+    following = first + most
     return Waterfall(
-        rows=rows,
-        ticks=scale.ticks,
-        folds=tuple(scale.folds),
-        total_rows=len(trace.steps),
-        next_row=following if following < len(trace.steps) else None,
+        rows=tuple(
+            _row(steps[index], layout, number)
+            for number, index in enumerate(shown[first:following], first + 1)
+        ),
+        ticks=layout.scale.ticks,
+        folds=tuple(layout.scale.folds),
+        total_rows=len(shown),
+        first=first,
+        next_row=following if following < len(shown) else None,
+        newest=max((step.event.position for step in steps if step.event), default=0),
     )
 
 
-def _usually(step: Step, trace: Trace, usual: Mapping[tuple[str, str], Usual]) -> str:
-    cause = trace.steps[step.cause].event_type if step.cause is not None else ""
-    known = usual.get((cause, step.event_type))
+def _usually(step: Step, layout: Layout) -> str:
+    cause = layout.trace.steps[step.cause].event_type if step.cause is not None else ""
+    known = layout.usual.get((cause, step.event_type))
     return f"usually {duration(known.p50_s)} (p50), {duration(known.p95_s)} (p95)" if known else ""
 
 
@@ -182,14 +225,16 @@ def _span(step: Step, trace: Trace, scale: Scale, shift: Mapping[str, float]) ->
     return left, max(point - left, THINNEST), point
 
 
-def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None, shift: Mapping[str, float]) -> Row:
-    left, width, point = _span(step, trace, scale, shift)
+def _row(step: Step, layout: Layout, number: int) -> Row:
+    scale = layout.scale
+    left, width, point = _span(step, layout.trace, scale, layout.shift)
     left = min(left, 100 - THINNEST)
     outcomes = last_attempts(step.deliveries)
     bars, lanes = _bars(step.deliveries, outcomes, scale)
     letters = tuple((letter, _2(scale.place(letter.failed_at) * 100)) for letter in step.letters)
     crossed = any(point < place < point + ROOM for _, place in letters)
     text_side = "right" if point < 100 - ROOM and not crossed else "left" if left > ROOM else "inside"
+    origin = step.event.origin_id if step.event else None
     return Row(
         step=step,
         left=_2(left),
@@ -199,10 +244,13 @@ def _row(step: Step, trace: Trace, scale: Scale, slow: Slowness | None, shift: M
         bars=bars,
         outcomes=tuple(outcomes),
         letters=letters,
-        slow=slow,
+        slow=layout.slow.get(step.index),
         lanes=lanes,
         text_side=text_side,
         text_at=_2(left if text_side == "left" else point),
+        usual=_usually(step, layout),
+        number=number,
+        broker=layout.brokers.get(origin) if origin is not None else None,
     )
 
 

@@ -1,4 +1,4 @@
-// Traces: new rows gather behind a button, arrow keys move between a trace's events, Retry speaks where it stands.
+// Traces: new rows gather behind a button, what is typed is completed, Retry speaks where it stands.
 import { toast } from "./messages.js";
 
 const COUNT_EVERY_MS = 5000;
@@ -50,63 +50,6 @@ if (field && offers) {
     } catch {
       // Completion is a help; without it one types on.
     }
-  });
-}
-
-// -- one trace: the chosen event --------------------------------------------------------------------------
-
-const view = document.querySelector("[data-trace-view]");
-const steps = () => [...document.querySelectorAll("[data-step]")];
-const chosen = () => document.querySelector("[data-step].is-chosen");
-const linkOf = (step) => step?.querySelector("a.row-link");
-const idOf = (link) => new URL(link.href, location.href).searchParams.get("event");
-
-function mark(id) {
-  for (const step of steps()) step.classList.toggle("is-chosen", idOf(linkOf(step)) === id);
-  chosen()?.scrollIntoView({ block: "nearest" });
-}
-
-function move(step) {
-  const all = steps();
-  if (!all.length) return;
-  const at = all.indexOf(chosen() ?? document.querySelector("[data-step].is-current"));
-  const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)];
-  if (next !== chosen()) linkOf(next).click();
-}
-
-function closePanel() {
-  const panel = document.getElementById("panel");
-  panel.replaceChildren();
-  view.classList.remove("has-panel");
-  const url = new URL(location.href);
-  url.searchParams.delete("event");
-  history.replaceState(null, "", url);
-  mark(null);
-}
-
-if (view) {
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.target.closest?.("input, select, textarea, .panel-body")) return;
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      move(event.key === "ArrowDown" ? 1 : -1);
-    } else if (event.key === "Escape" && view.classList.contains("has-panel")) closePanel();
-  });
-  document.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-close-panel]")) return;
-    event.preventDefault();
-    closePanel();
-  });
-  // Marked at once, filled when it comes.
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    const { elt, target } = event.detail;
-    if (target?.id === "panel") mark(idOf(elt));
-  });
-  document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target.id !== "panel") return;
-    view.classList.toggle("has-panel", Boolean(document.getElementById("panel").firstElementChild));
-    document.querySelector(".panel-body")?.scrollTo(0, 0);
   });
 }
 

@@ -111,7 +111,7 @@ def test_an_event_is_checked_against_its_schema(browser):
 
 def test_news_are_told_without_moving_anything(browser):
     store(*order(1))
-    seen = browser.get("/traces/order-1/").context["events_read"]
+    seen = browser.get("/traces/order-1/").context["have"]
     store(event("late", correlation_id="order-1"))
     part = text(browser.get(f"/traces/order-1/?have={seen}", HTTP_HX_TARGET="news", **HTMX))
     assert "1 new event" in part

@@ -1,3 +1,6 @@
+from eventhub.brokers.kinds import GLYPHS, Kind
 from eventhub.sources.layout import Layout
 
-HTTP = Layout(icon="api", sentence="Events that services send to POST /api/events. Nothing to connect to.")
+HTTP = Layout(
+    icon=GLYPHS[Kind.HTTP], sentence="Events that services send to POST /api/events. Nothing to connect to."
+)

@@ -1,3 +1,4 @@
+from eventhub.brokers.kinds import GLYPHS, Kind
 from eventhub.sources.layout import Ask, Layout, Part
 from eventhub.sources.layouts.certificates import CERTIFICATES
 
@@ -13,7 +14,7 @@ KEY_PASSWORD = Ask(
 )
 
 KAFKA = Layout(
-    icon="topology-star-3",
+    icon=GLYPHS[Kind.KAFKA],
     sentence="Topics of a Kafka cluster, shared by workers as one consumer group.",
     parts=(
         Part(

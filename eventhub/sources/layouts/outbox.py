@@ -1,7 +1,8 @@
+from eventhub.brokers.kinds import GLYPHS, Kind
 from eventhub.sources.layout import Ask, Layout, Part
 
 OUTBOX = Layout(
-    icon="database",
+    icon=GLYPHS[Kind.OUTBOX],
     sentence="What applications on this database publish in their own transactions.",
     parts=(
         Part(

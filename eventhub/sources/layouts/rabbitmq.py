@@ -1,8 +1,9 @@
+from eventhub.brokers.kinds import GLYPHS, Kind
 from eventhub.sources.layout import Ask, Layout, Part
 from eventhub.sources.layouts.certificates import CERTIFICATES
 
 RABBITMQ = Layout(
-    icon="arrows-split",
+    icon=GLYPHS[Kind.RABBITMQ],
     sentence="A tap on an exchange, by a queue of its own; or a queue that is there.",
     parts=(
         Part(

@@ -1,7 +1,8 @@
+from eventhub.brokers.kinds import GLYPHS, Kind
 from eventhub.sources.layout import Ask, Layout, Part
 
 REDIS = Layout(
-    icon="layers-linked",
+    icon=GLYPHS[Kind.REDIS],
     sentence="Redis Streams, shared by workers as one consumer group.",
     parts=(
         Part(

@@ -1,7 +1,8 @@
+from eventhub.brokers.kinds import GLYPHS, Kind
 from eventhub.sources.layout import Ask, Layout, Part
 
 SQS = Layout(
-    icon="stack-2",
+    icon=GLYPHS[Kind.SQS],
     sentence="Queues of Amazon SQS, or of a server that speaks its API; SNS and EventBridge through them.",
     parts=(
         Part(
