@@ -27,9 +27,16 @@ TYPES = ("order.placed", "payment.authorized", "inventory.reserved", "shipment.c
 
 
 @contextmanager
-def services() -> Iterator[Path]:
-    """Start PostgreSQL and Redis in a folder of their own, set Django up on them, and remove it all afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="eventhub-bench-"))
+def services(kept: Path | None = None) -> Iterator[Path]:
+    """Start PostgreSQL and Redis in a folder of their own, set Django up on them, and remove it all afterwards.
+
+    With `kept` the folder is that one: what lies in it is used again, and it stays.
+    """
+    if kept is None:
+        folder = Path(tempfile.mkdtemp(prefix="eventhub-bench-"))
+    else:
+        folder = kept
+        folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # the server may run as a user of its own
     postgres = EmbeddedPostgres(folder / "postgres")
     redis = EmbeddedRedis(folder / "redis")
@@ -53,7 +60,8 @@ def services() -> Iterator[Path]:
     finally:
         redis.stop()
         postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def bodies(count: int) -> Iterator[bytes]:

@@ -5,11 +5,15 @@ shop and its side branches, two of a hundred traces fail, and all lie over `DAYS
 traces is always the same store, but for the times.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
+
+import msgspec
 
 DAYS = 20
 GIANTS = 5
@@ -81,8 +85,55 @@ def empty() -> None:
         cursor.execute("TRUNCATE traces_attributevalue")
 
 
-def build(events: int, *, writers: int = 2) -> int:
-    """Fill the empty event store with about `events` events; the number of traces.
+def built(folder: Path, events: int) -> "Store":
+    """The store of about `events` events on the stage in `folder`: made, or as it was left there.
+
+    A store that was cut off while it was being made is gone on with at the day it had come to.
+    """
+    note = folder / f"store-{events}.json"
+    plan = json.loads(note.read_text()) if note.exists() else {}
+    if not plan:
+        empty()
+        plan = {"until": str(datetime.now(UTC).date()), "indexes": _indexes(), "done": False}
+        note.write_text(json.dumps(plan))
+    store = Store(events // PER_TRACE, datetime.fromisoformat(plan["until"]).replace(tzinfo=UTC))
+    if plan["done"]:
+        print(f"{events:,} events are there from before", flush=True)
+        return store
+    _build(store, plan["indexes"])
+    _declare_attributes()
+    note.write_text(json.dumps(plan | {"done": True}))
+    return store
+
+
+class Store(msgspec.Struct, frozen=True):
+    """A store that was made: how many traces, over the `DAYS` days up to when."""
+
+    traces: int
+    until: datetime
+
+
+def build(events: int) -> int:
+    """Fill the empty event store with about `events` events; the number of traces."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    store = Store(events // PER_TRACE, today)
+    _build(store, _indexes())
+    return store.traces
+
+
+def _indexes() -> list[list[str]]:
+    """Name and definition of each index of the event store."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'events_event' ORDER BY indexname"
+        )
+        return [list(row) for row in cursor.fetchall()]
+
+
+def _build(store: Store, indexes: list[list[str]], *, writers: int = 2) -> None:
+    """Fill the days that are empty, each in one transaction.
 
     Indexes are made when the rows are there, which is much faster; the end is the same as if ingest had stored them.
     """
@@ -91,22 +142,20 @@ def build(events: int, *, writers: int = 2) -> int:
     from eventhub.events import partitions
     from eventhub.schemas.models import EventType
 
-    traces = events // PER_TRACE
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    start = today - timedelta(days=DAYS)
+    start = store.until - timedelta(days=DAYS)
     days = [(start + timedelta(days=n)).date() for n in range(DAYS)]
     partitions.ensure(days)
     # Slowest things first: what nobody reads while it is being made needs no log and no index.
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'events_event' ORDER BY indexname"
-        )
-        indexes = cursor.fetchall()
         for name, _ in indexes:
-            cursor.execute(f"DROP INDEX {name}")
+            cursor.execute(f"DROP INDEX IF EXISTS {name}")
+        missing = []
+        for day in days:
+            cursor.execute(f"SELECT 1 FROM events_event_{day:%Y%m%d} LIMIT 1")
+            missing += [] if cursor.fetchone() else [day]
     began = time.monotonic()
-    _in_parallel([partial(_fill, days[n::writers], start, traces) for n in range(writers)])
-    print(f"rows {time.monotonic() - began:,.0f} s", flush=True)
+    _in_parallel([partial(_fill, missing[n::writers], start, store.traces) for n in range(writers)])
+    print(f"rows of {len(missing)} days {time.monotonic() - began:,.0f} s", flush=True)
     began = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SET maintenance_work_mem = '512MB'")
@@ -117,14 +166,14 @@ def build(events: int, *, writers: int = 2) -> int:
     print(f"indexes {time.monotonic() - began:,.0f} s", flush=True)
     EventType.objects.bulk_create(
         [
-            EventType(name=name, last_seen_at=today, first_seen_at=start)
+            EventType(name=name, last_seen_at=store.until, first_seen_at=start)
             for name in (*MAIN, *SIDE, FAILED, RARE)
-        ]
+        ],
+        ignore_conflicts=True,
     )
-    return traces
 
 
-def declare_attributes() -> None:
+def _declare_attributes() -> None:
     """Declare what people search the store by, and have the background job fill it."""
     from django.db import connection
 
@@ -134,7 +183,7 @@ def declare_attributes() -> None:
 
     placed = EventType.objects.get(name="order.placed")
     for name in ("order_id", "customer_id"):
-        SearchableAttribute.objects.create(event_type=placed, name=name, path=name)
+        SearchableAttribute.objects.get_or_create(event_type=placed, name=name, path=name)
     began = time.monotonic()
     while attributes.fill_older(60.0, known_after_s=0):
         pass

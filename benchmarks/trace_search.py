@@ -1,16 +1,24 @@
 """How fast traces are found in a store of twenty million events, beside one of a million.
 
 `BENCH_EVENTS` sets the size of the large store and `BENCH_BASE_EVENTS` that of the small one. Both have the same days.
+With `BENCH_STAGES` each store stays in a folder of its own there, and the next run begins with it, also where the
+making of it was cut off.
 """
 
 import math
 import os
 import random
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
+
+import msgspec
 
 from benchmarks import stage, stores
 from benchmarks.record import record
@@ -24,20 +32,19 @@ SEARCHES = 25
 SHOWN = 10
 
 
-class Measured:
+class Measured(msgspec.Struct):
     """Milliseconds of each search over one store."""
 
-    def __init__(self) -> None:
-        self.trace: list[float] = []
-        self.giant: list[float] = []
-        self.attribute: list[float] = []
-        self.pair: list[float] = []
-        self.errors: list[float] = []
-        self.absence: list[float] = []
+    trace: list[float]
+    giant: list[float]
+    attribute: list[float]
+    pair: list[float]
+    errors: list[float]
+    absence: list[float]
 
     def print(self, label: str) -> None:
         """One line a search."""
-        for name, times in vars(self).items():
+        for name, times in msgspec.structs.asdict(self).items():
             print(
                 f"{label:>12} {name:<10} median {statistics.median(times):7.2f} ms   p99 {_p(times, 0.99):7.2f} ms",
                 flush=True,
@@ -46,8 +53,7 @@ class Measured:
 
 def run() -> bool:
     """Measure both stores; five lines of the record."""
-    with stage.services():
-        small, large = measured(BASE_EVENTS), measured(EVENTS)
+    small, large = _measured(BASE_EVENTS), _measured(EVENTS)
     size = f"{EVENTS:,} events"
     growth = {
         name: statistics.median(getattr(large, name)) / statistics.median(getattr(small, name))
@@ -75,22 +81,29 @@ def run() -> bool:
     return all(results)
 
 
-def measured(events: int) -> Measured:
-    """Build a store, in place of what is there, and measure it."""
-    stores.empty()
-    traces = stores.build(events)
-    stores.declare_attributes()
-    return _measure(traces)
+def _measured(events: int) -> Measured:
+    """Measure a store in a process of its own, so that each has its own servers."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        subprocess.run([sys.executable, "-m", "benchmarks.trace_search", str(events), file.name], check=True)
+        return msgspec.json.decode(file.read(), type=Measured)
 
 
-def _measure(traces: int) -> Measured:
+def main(events: int, result: Path) -> None:
+    """Make the store, or take the one that was kept, measure it, and write what was measured."""
+    folder = os.environ.get("BENCH_STAGES")
+    with stage.services(Path(folder).resolve() / f"traces-{events}" if folder else None) as place:
+        measured = _measure(stores.built(place, events))
+        measured.print(f"{events:,}")
+    result.write_bytes(msgspec.json.encode(measured))
+
+
+def _measure(store: stores.Store) -> Measured:
     from eventhub.events import queries
     from eventhub.traces.query import Absence, TraceQuery
     from eventhub.traces.search import search
 
     choice = random.Random(6)
-    result = Measured()
-    now = datetime.now(UTC)
+    traces, now = store.traces, store.until
 
     def by_id(trace: int) -> None:
         if not queries.events_by_correlation(stores.correlation_id(trace), 20_001):
@@ -104,29 +117,30 @@ def _measure(traces: int) -> Measured:
     warm = [choice.randrange(1, traces) for _ in range(50)]
     _times([partial(by_id, trace) for trace in warm])
     ordinary = [choice.randrange(1, traces) for _ in range(ROUNDS)]
-    result.trace = _times([partial(by_id, trace) for trace in ordinary])
-    result.giant = _times([partial(by_id, 7)] * 5)
+    trace = _times([partial(by_id, trace) for trace in ordinary])
+    giant = _times([partial(by_id, 7)] * 5)
     numbers = [choice.randrange(1, traces) for _ in range(SEARCHES)]
-    result.attribute = _times(
+    attribute = _times(
         [partial(found, TraceQuery(attributes=(("order_id", str(n)),))) for n in (*numbers[:3], *numbers)]
     )[3:]
-    result.pair = _times(
+    pair = _times(
         [
             partial(found, TraceQuery(attributes=(("customer_id", f"c-{n % 50000}"), ("order_id", str(n)))))
             for n in numbers
         ]
     )
     ranges = [_hours(choice, now) for _ in range(SEARCHES)]
-    result.errors = _times(
+    errors = _times(
         [
             partial(found, TraceQuery(event_type="inventory.reserved", state="trouble", start=s, end=e))
             for s, e in (*ranges[:3], *ranges)
         ]
     )[3:]
     gone = Absence("order.placed", "payment.authorized", 30.0)
-    result.absence = _times([partial(found, TraceQuery(absence=gone, start=s, end=e)) for s, e in ranges])
-    result.print(f"{traces * stores.PER_TRACE:,}")
-    return result
+    absence_times = _times([partial(found, TraceQuery(absence=gone, start=s, end=e)) for s, e in ranges])
+    return Measured(
+        trace=trace, giant=giant, attribute=attribute, pair=pair, errors=errors, absence=absence_times
+    )
 
 
 def _hours(choice: random.Random, now: datetime) -> tuple[datetime, datetime]:
@@ -145,3 +159,7 @@ def _times(tasks: list[Callable[[], None]]) -> list[float]:
 
 def _p(times: list[float], q: float) -> float:
     return sorted(times)[max(0, math.ceil(q * len(times)) - 1)]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))
