@@ -7,7 +7,6 @@ import os
 import random
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -208,17 +207,17 @@ def _eventhub(folder: Path) -> Iterator[tuple[int, dict[str, str], dict[str, str
     from eventhub.access.models import Scope
     from eventhub.access.tokens import create_token
     from eventhub.brokers.models import Kind, Source
+    from eventhub.running.options import Options
+    from eventhub.running.programs import programs
 
     Source.objects.get_or_create(name="http", defaults={"kind": Kind.HTTP})
     ingest, read = (
         {"Authorization": f"Bearer {create_token('bench', scope)}"} for scope in (Scope.INGEST, Scope.READ)
     )
     port = free_port()
-    command = [
-        sys.executable, "-m", "uvicorn", "eventhub.asgi:application", "--host", "127.0.0.1", "--port", str(port),
-        "--log-level", "warning", "--no-access-log",
-    ]  # fmt: skip
-    with _running(command, folder / "web.log", {"ALLOWED_HOSTS": "127.0.0.1"}) as _:
+    web = programs(Options(host="127.0.0.1", port=port, var_dir=folder, demo=False, demo_rate=None))[0]
+    environment = {**web.environment, "ALLOWED_HOSTS": "127.0.0.1"}
+    with _running(list(web.command), folder / "web.log", environment) as _:
         _wait_for(port, "/healthz", folder / "web.log")
         yield port, ingest, read
 

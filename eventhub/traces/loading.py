@@ -1,13 +1,12 @@
 """Reading what a trace is made of: its events, its dead letters, and what handlers did with them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from django.db.models import Q
+from django.db import connection
 
-from dlq.models import DeadLetter
 from eventhub.events import queries
 from eventhub.events.queries import StoredEvent
 from eventhub.events.receipts import Receipt
@@ -22,22 +21,12 @@ MOST_IN_LIST = 300
 MOST_AROUND = 2_000
 MOST_LETTERS = 500
 
-_LETTER_FIELDS = (
-    "id",
-    "status",
-    "reason",
-    "event_id",
-    "event_type",
-    "causation_id",
-    "event_source",
-    "failed_in",
-    "error_class",
-    "error_message",
-    "attempts",
-    "last_failed_at",
-    "recorded_at",
-    "correlation_id",
-)
+# Both indexes of dead letters, on correlation_id and on event_id, are named by the conditions they are read with.
+_LETTERS = """SELECT correlation_id, id, status, reason, event_id, event_type, causation_id, event_source, failed_in,
+    error_class, error_message, attempts, last_failed_at, recorded_at
+    FROM dlq_deadletter WHERE """
+_OF_CORRELATIONS = "correlation_id = ANY(%s)"
+_OF_EVENTS = "event_id = ANY(%s)"
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -53,12 +42,11 @@ def load_trace(correlation_id: str, now: datetime, most: int | None = None) -> L
     events = queries.events_by_correlation(correlation_id, most + 1)
     truncated = len(events) > most
     events = events[:most]
-    mine = Q(correlation_id=correlation_id)
-    if 0 < len(events) <= MOST_IN_LIST:
-        # A letter from another team's queue may know the event's id and not its correlation.
-        mine |= Q(correlation_id=None, event_id__in=[event.event_id for event in events])
-    letters = [letter for _, letter in _letters(mine)]
-    attempts = receipts_of([event.event_id for event in events])
+    ids = [event.event_id for event in events]
+    # A letter from another team's queue may know the event's id and not its correlation.
+    loose = [(f"correlation_id IS NULL AND {_OF_EVENTS}", ids)] if 0 < len(ids) <= MOST_IN_LIST else []
+    letters = [letter for _, letter in _letters((_OF_CORRELATIONS, [correlation_id]), *loose)]
+    attempts = receipts_of(ids)
     trace = assemble(
         correlation_id, events, letters, attempts, now=now, truncated=truncated, learned=_learned()
     )
@@ -69,7 +57,7 @@ def load_traces(correlation_ids: Sequence[str], now: datetime) -> dict[str, Load
     """Several traces for a list, each with at most `MOST_IN_LIST` events; a few statements for all."""
     events = queries.events_by_correlations(correlation_ids, MOST_IN_LIST + 1)
     letters: dict[str, list[Letter]] = defaultdict(list)
-    for correlation_id, letter in _letters(Q(correlation_id__in=list(events))) if events else ():
+    for correlation_id, letter in _letters((_OF_CORRELATIONS, list(events))) if events else ():
         letters[correlation_id or ""].append(letter)
     attempts: dict[str, list[Receipt]] = defaultdict(list)
     for attempt in receipts_of([event.event_id for mine in events.values() for event in mine]):
@@ -94,7 +82,7 @@ def load_traces(correlation_ids: Sequence[str], now: datetime) -> dict[str, Load
 
 def load_single(event: StoredEvent, now: datetime) -> Loaded:
     """An event without a correlation id as a trace of its own, with its dead letters."""
-    letters = [letter for _, letter in _letters(Q(event_id=event.event_id))]
+    letters = [letter for _, letter in _letters((_OF_EVENTS, [event.event_id]))]
     trace = assemble(event.event_id, [event], letters, receipts_of([event.event_id]), now=now)
     assert trace is not None
     return Loaded(trace, [event])
@@ -105,12 +93,17 @@ def _learned() -> dict[tuple[str, str], int]:
     return {hop: usual.count for hop, usual in usual_hops().items()}
 
 
-def _letters(which: Q) -> Iterable[tuple[str | None, Letter]]:
-    # Indexes on correlation_id and event_id.
-    rows = DeadLetter.objects.filter(which).order_by("-id").values_list(*_LETTER_FIELDS)[:MOST_LETTERS]
-    for number, status, reason, event_id, event_type, causation_id, source, *failure, correlation_id in rows:
-        failed_in, error_class, error_message, attempts, failed_at, recorded_at = failure
-        yield (
+def _letters(*which: tuple[str, list[str]]) -> list[tuple[str | None, Letter]]:
+    """The newest letters to which any of the conditions (with its value) applies, with their correlation ids."""
+    sql = " UNION ALL ".join(_LETTERS + condition for condition, _ in which)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{sql} ORDER BY id DESC LIMIT {MOST_LETTERS}",
+            [value for _, value in which],
+        )
+        rows = cursor.fetchall()
+    return [
+        (
             correlation_id,
             Letter(
                 id=number,
@@ -128,3 +121,8 @@ def _letters(which: Q) -> Iterable[tuple[str | None, Letter]]:
                 recorded_at=recorded_at,
             ),
         )
+        for (
+            correlation_id, number, status, reason, event_id, event_type, causation_id, source, failed_in,
+            error_class, error_message, attempts, failed_at, recorded_at,
+        ) in rows
+    ]  # fmt: skip

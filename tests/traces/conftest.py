@@ -7,11 +7,13 @@ from django.utils import timezone
 
 from dlq.models import DeadLetter, DeadLetterGroup
 from eventhub.brokers.models import Source
+from eventhub.traces.flow.figures import forget_usual
 
 
 @pytest.fixture(autouse=True)
 def _forget_what_was_measured():
     cache.clear()
+    forget_usual()
 
 
 @pytest.fixture

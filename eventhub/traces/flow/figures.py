@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import msgspec
 from django.core.cache import cache
@@ -18,6 +19,11 @@ MINUTES_UP_TO = timedelta(hours=3)
 USUAL_OVER = timedelta(days=7)
 LEAST = 20
 CACHED_S = 30
+# So long a process believes what it read of it itself: reading it again takes longer than reading a small trace.
+HERE_S = 5
+
+
+_here: tuple[float, dict[tuple[str, str], "Usual"]] = (0.0, {})
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,12 +90,23 @@ def edges(start: datetime, end: datetime) -> list[Edge]:
 
 def usual_hops(now: datetime | None = None) -> dict[tuple[str, str], Usual]:
     """How long hops between two event types usually take, as learned over the last days; remembered for a while."""
+    global _here
+    if monotonic() < _here[0]:
+        return _here[1]
     known: dict[tuple[str, str], Usual] | None = cache.get("traces.usual")
     if known is None:
         now = now or datetime.now(UTC)
         known = usual_of(edges(now - USUAL_OVER, now + timedelta(hours=1)))
         cache.set("traces.usual", known, CACHED_S if known else 2)
+    _here = (monotonic() + (HERE_S if known else 0), known)
     return known
+
+
+def forget_usual() -> None:
+    """Ask anew next time."""
+    global _here
+    cache.delete("traces.usual")
+    _here = (0.0, {})
 
 
 def usual_of(all_edges: Iterable[Edge]) -> dict[tuple[str, str], Usual]:
