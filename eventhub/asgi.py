@@ -3,12 +3,34 @@
 import os
 import warnings
 
-from django.core.asgi import get_asgi_application
+import django
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest, HttpResponseBase
 
 # WhiteNoise hands out small files from memory; Django warns of each that it did so synchronously.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventhub.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
+
+
+class InOneThread(ASGIHandler):
+    """Django, for middleware and views that are synchronous: a request goes to its thread once.
+
+    As it comes, Django goes there for the middleware, back to the loop for the view, and there again for running it,
+    which takes longer than the reading of a small trace.
+    """
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """The chain as under WSGI."""
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        """The answer, made in the request's thread. Views that are asynchronous are run from there."""
+        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+
+
+django_application = InOneThread()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
