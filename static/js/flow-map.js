@@ -86,7 +86,13 @@ async function draw(container) {
 
 const drawAll = () => document.querySelectorAll("[data-flow-map]").forEach(draw);
 drawAll();
-document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "flow") drawAll(); });
+let swapped = null;
+document.addEventListener("htmx:afterSwap", (event) => {
+  const { target, xhr } = event.detail;
+  if (target.id !== "flow" || xhr === swapped) return; // told once for each element that was put in
+  swapped = xhr;
+  drawAll();
+});
 new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-flow-back]")) event.target.form.requestSubmit();
