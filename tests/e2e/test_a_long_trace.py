@@ -106,3 +106,20 @@ def test_new_events_slide_in_and_the_row_that_is_read_stays(open_window, send):
     assert abs(row.bounding_box()["y"] - before) < 2
     assert page.locator(".trace-facts").inner_text().startswith("605")
     assert visit.complaints == []
+
+
+def test_a_bar_names_its_broker_and_tells_the_topic_to_who_looks(open_window, send):
+    page = open_window().page
+    page.goto("/traces/parcel-long/")
+    row = page.locator("[data-index='3']")
+    row.wait_for()
+    assert row.locator(".wf-broker .icon").bounding_box()["width"] < 16
+    assert row.locator(".wf-by").first.inner_html() == "HTTP API"
+    topic = row.locator("svg .wf-topic")
+    assert not topic.is_visible()
+    row.hover()
+    topic.wait_for()
+    page.mouse.move(0, 0)
+    topic.wait_for(state="hidden")
+    row.locator("a.row-link").focus()
+    topic.wait_for()
