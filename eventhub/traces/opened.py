@@ -90,6 +90,8 @@ def _letters_of(correlation_id: str) -> tuple[tuple[str, int], ...]:
 
 def _keep(correlation_id: str, opened: Opened) -> None:
     with _lock:
+        for name in [name for name, one in _kept.items() if opened.at - one.at > KEPT_S]:
+            del _kept[name]
         _kept.pop(correlation_id, None)
         _kept[correlation_id] = opened
         while len(_kept) > MOST_KEPT or sum(one.data_bytes for one in _kept.values()) > MOST_KEPT_BYTES:
