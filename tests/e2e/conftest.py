@@ -134,6 +134,7 @@ def open_window(browser: Browser, product: Product, login_state: Path):
             reduced_motion="reduce",
         )
         context.set_default_timeout(20_000)
+        context.set_default_navigation_timeout(60_000)  # the first pages of a busy machine
         contexts.append(context)
         return Visit(context)
 
