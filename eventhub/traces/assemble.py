@@ -248,14 +248,6 @@ def _nodes(
     by_id: dict[str, Node] = {}
     for node in nodes:
         by_id.setdefault(node.event_id, node)
-    for event, receipt in reports:
-        if found := by_id.get(receipt.event_id):
-            found.deliveries.append(receipt)
-        else:
-            nodes.append(_node_of(event))
-    for attempt in attempts:
-        if found := by_id.get(attempt.event_id):
-            found.deliveries.append(attempt)
     for letter in letters:
         if not (holder := by_id.get(letter.event_id or "")):
             holder = Node(
@@ -265,6 +257,14 @@ def _nodes(
             nodes.append(holder)
             by_id[holder.event_id] = holder
         holder.letters.append(letter)
+    for event, receipt in reports:
+        if found := by_id.get(receipt.event_id):
+            found.deliveries.append(receipt)
+        else:
+            nodes.append(_node_of(event))
+    for attempt in attempts:
+        if found := by_id.get(attempt.event_id):
+            found.deliveries.append(attempt)
     nodes.sort(key=lambda node: node.order)
     return nodes
 

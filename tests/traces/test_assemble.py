@@ -171,3 +171,9 @@ def test_a_failure_whose_dead_letter_was_sent_again_is_running_and_no_longer_fai
     assert assemble("c-1", events, [letter("a")], now=LATER).state is State.DEAD
     assert assemble("c-1", events, [letter("a", status="sent")], now=LATER).state is State.RUNNING
     assert assemble("c-1", events, [letter("a", status="discarded")], now=LATER).state is State.OK
+
+
+def test_a_receipt_about_a_message_that_died_belongs_to_its_dead_letter():
+    (step,) = assemble("c", [receipt("lost", "crm")], [letter("lost")], now=LATER).steps
+    assert [delivery.service for delivery in step.deliveries] == ["crm"]
+    assert step.event is None
