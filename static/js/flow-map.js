@@ -3,6 +3,7 @@ import cytoscape from "../vendor/cytoscape@3.34.4/cytoscape.esm.min.mjs";
 
 const COLUMN = 250;
 const ROW = 110;
+const NARROW = 600;
 let drawn = null;
 let drawnUrl = "";
 
@@ -30,11 +31,14 @@ const COLOURS = { ok: "--ok", busy: "--busy", broken: "--broken", unknown: "--li
 
 const labelOf = (node) => (node.rate ? `${node.id}\n${node.rate}` : node.label ?? node.id);
 
-function elements(data) {
+function elements(data, isNarrow) {
   const nodes = data.nodes.map((node) => ({
     data: { id: `n:${node.id}`, name: node.id, label: labelOf(node), width: 7.4 * Math.max(...labelOf(node).split("\n").map((line) => line.length)) + 4, url: node.url },
     classes: node.failed ? "is-failed" : "",
-    position: { x: node.column * COLUMN, y: node.row * ROW + (node.column % 2) * 40 },
+    // In a narrow window the flow runs downwards: from left to right nobody could read it.
+    position: isNarrow
+      ? { x: node.row * COLUMN * 0.7 + (node.column % 2) * 50, y: node.column * ROW }
+      : { x: node.column * COLUMN, y: node.row * ROW + (node.column % 2) * 40 },
   }));
   const most = Math.max(...data.edges.map((edge) => edge.per_s), 1e-9);
   const edges = data.edges.map((edge) => ({
@@ -62,7 +66,7 @@ async function draw(container) {
     ? { zoom: drawn.zoom(), pan: { ...drawn.pan() } } : null;
   drawn?.destroy();
   drawn = cytoscape({
-    container, elements: elements(data), style: style(), layout: { name: "preset", fit: !keep, padding: 28 },
+    container, elements: elements(data, container.clientWidth < NARROW), style: style(), layout: { name: "preset", fit: !keep, padding: 28 },
     minZoom: 0.2, maxZoom: 2.5, userZoomingEnabled: true, boxSelectionEnabled: false, autoungrabify: true,
   });
   if (keep) drawn.viewport(keep);
