@@ -83,7 +83,7 @@ def test_a_backup_made_under_writes_is_restored_into_an_empty_database_and_is_th
     with psycopg.connect(empty_database) as restored:
         assert contents.differences(made.contents, contents.read(restored)) == []
         assert restored.execute("SELECT count(*) FROM events_event").fetchone() == (held,)
-        with pytest.raises(psycopg.errors.RaiseException):  # the guards came along
+        with pytest.raises(psycopg.errors.RestrictViolation):  # the guards came along
             restored.execute("DELETE FROM events_event")
 
     again = restore(tmp_path / "monday", empty_database)
