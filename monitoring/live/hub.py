@@ -10,13 +10,18 @@ import logging
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
+import redis.asyncio
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from monitoring.live import latest
 from monitoring.live.publisher import GROUP
 
 log = logging.getLogger(__name__)
 
+# Snapshots come once a second.
+SILENT_S = 3.0
+TIMEOUT_S = 2.0
 # An ASGI message of a WebSocket.
 Message: TypeAlias = Any
 
@@ -77,18 +82,42 @@ class Hub:
         layer = get_channel_layer()
         if layer is None:
             raise RuntimeError("CHANNEL_LAYERS is not set: there is no way to get live snapshots.")
+        await _ask_redis()
         channel = await layer.new_channel()
         await layer.group_add(GROUP, channel)
         self._is_subscribed.set()
         try:
             while True:
-                text = (await layer.receive(channel))["text"]
+                text = (await _received(layer, channel))["text"]
                 latest.note(text)
                 message = message_of(text)
                 for page in self._pages:
                     page.offer(message)
         finally:
             await layer.group_discard(GROUP, channel)
+
+
+async def _received(layer: Any, channel: str) -> Any:
+    """The next message. The layer waits in silence for a Redis that is away: whoever listens to it would never know.
+
+    Raises RedisError, OSError when it is.
+    """
+    receiving = asyncio.ensure_future(layer.receive(channel))
+    try:
+        while not (await asyncio.wait({receiving}, timeout=SILENT_S))[0]:
+            await _ask_redis()  # else it is the publisher that is silent
+    except BaseException:
+        receiving.cancel()
+        await asyncio.wait({receiving})  # the layer lets go of the channel
+        raise
+    return receiving.result()
+
+
+async def _ask_redis() -> None:
+    async with redis.asyncio.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+    ) as client:
+        await client.ping()
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

@@ -19,7 +19,7 @@ MOST_GROWN_MIB = 120.0
 PILE = """
 from eventhub.handlers.tasks import work
 from monitoring.tasks import alert
-for _ in range(3000):
+for _ in range(1000):
     work.apply_async(queue="handlers", expires=600)
     alert.apply_async(expires=600)
 """

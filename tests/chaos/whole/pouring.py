@@ -17,7 +17,7 @@ STORY = 5
 
 
 def pour(servers: str, topic: str, per_s: float) -> int:
-    """Until SIGTERM; returns how many were confirmed."""
+    """Until SIGTERM; returns how many were confirmed. Prints a line when it begins."""
     confirmed = 0
     ending = False
 
@@ -39,6 +39,7 @@ def pour(servers: str, topic: str, per_s: float) -> int:
             "queue.buffering.max.messages": 1_000_000,
         }
     )
+    print("pouring", flush=True)
     run, number, due = uuid4().hex[:8], 0, time.monotonic()
     while not ending:
         now = datetime.now(UTC).isoformat()
