@@ -6,7 +6,7 @@
 #   make bench ONLY=name      one benchmark; without ONLY, all   (ARGS=--check: none worse than the committed ratios)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit fuzz chaos chaos-long soak lint format bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
+.PHONY: help run test test-unit fuzz chaos chaos-long soak lint format docs bench vendor services-up services-down services-status compose-up compose-down brokers environment environment-dev
 
 IN := .venv/bin
 ARGS ?=
@@ -44,6 +44,10 @@ lint: environment-dev ## format, lint, types, layers, migrations, configuration
 format: environment-dev ## format the code, and fix what can be fixed
 	$(IN)/ruff format .
 	$(IN)/ruff check --fix .
+
+docs: environment-dev ## the site of docs/, under var/site; stops at a link that leads nowhere
+	$(IN)/sphinx-build -q -W -n --keep-going -b html docs var/site
+	@echo "Open var/site/index.html"
 
 bench: environment-dev ## benchmarks; appends to var/bench.jsonl
 	$(IN)/python -m benchmarks $(ONLY) $(ARGS)

@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "eventhub.telemetry.middleware.traced",
     "django.middleware.security.SecurityMiddleware",
     "eventhub.pages.middleware.content_security_policy",
+    "eventhub.pages.compressing.compressed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

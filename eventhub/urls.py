@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("eventhub.traces.urls")),
     path("", include("eventhub.sources.urls")),
     path("", include("eventhub.welcome.urls")),
+    path("", include("eventhub.palette.urls")),
     path("", include("monitoring.review.urls")),
     path("", include("monitoring.urls")),
     path("admin/", admin.site.urls),

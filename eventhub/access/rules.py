@@ -55,6 +55,7 @@ PAGES: dict[str, Rule | Door] = {
     # What is shown
     "overview": SEE,
     "overview-series": SEE,
+    "palette": SEE,
     "live-snapshot": SEE,
     "figures": SEE,
     "figures-series": SEE,

@@ -122,6 +122,7 @@ document.addEventListener("click", (event) => {
 const palette = {
   dialog: document.getElementById("palette"),
   items: [],
+  found: [], // what the server knows of the typed letters
   at: 0,
 
   toggle() {
@@ -132,6 +133,7 @@ const palette = {
     }
     document.querySelectorAll("dialog[open]").forEach((other) => other.close());
     this.field.value = "";
+    this.found = [];
     this.draw();
     this.dialog.showModal();
   },
@@ -142,11 +144,29 @@ const palette = {
 
   draw() {
     const typed = this.field.value.trim();
-    this.items = [...matching(typed), ...searches(typed)];
-    this.at = 0;
+    const chosen = this.items[this.at]?.url;
+    this.items = [...matching(typed), ...this.found, ...searches(typed)];
+    this.at = Math.max(0, this.items.findIndex((item) => chosen && item.url === chosen));
     const list = this.dialog.querySelector("[role=listbox]");
     list.replaceChildren(...this.items.map((item, index) => this.line(item, index)));
     this.mark();
+  },
+
+  // Asks the server a moment after the last key; an answer that comes too late is left alone.
+  find() {
+    const typed = this.field.value.trim();
+    clearTimeout(this.timer);
+    if (!typed) {
+      this.found = [];
+      return;
+    }
+    this.timer = setTimeout(async () => {
+      const answer = await fetch(`${this.dialog.dataset.find}?q=${encodeURIComponent(typed)}`).catch(() => null);
+      const hits = answer?.ok ? await answer.json().catch(() => []) : [];
+      if (this.field.value.trim() !== typed) return;
+      this.found = hits.map((hit) => ({ ...hit, icon: pages.find((page) => page.key === hit.key)?.icon }));
+      this.draw();
+    }, 120);
   },
 
   line(item, index) {
@@ -188,6 +208,7 @@ const palette = {
 
 const icon = (selector) => document.querySelector(selector)?.querySelector(".icon");
 const actions = [
+  ...[...document.querySelectorAll("[data-help]")].map((link) => ({ label: link.textContent.trim(), hint: "help", icon: link.querySelector(".icon"), url: link.href })),
   { label: "Switch between light and dark", icon: icon(".theme-moon"), act: () => document.querySelector("[data-theme-toggle]").click() },
   { label: "Pause or resume live numbers", hint: "p", icon: icon(".live-icon-pause"), act: togglePause },
   { label: "Keyboard shortcuts", hint: "?", icon: icon("[data-opens=keys-sheet]"), act: () => open("keys-sheet") },
@@ -199,7 +220,7 @@ function matching(typed) {
   return all.filter((item) => words.every((word) => item.label.toLowerCase().includes(word)));
 }
 
-// What looks like an id goes straight to its page; the rest is searched for.
+// Whatever was typed can be searched for.
 function searches(typed) {
   if (!typed) return [];
   const search = document.querySelector(".topbar-search");
@@ -207,17 +228,16 @@ function searches(typed) {
   if (!action) return [];
   const glass = search.querySelector(".icon");
   const found = [{ label: `Search traces for “${typed}”`, hint: "search", icon: glass, url: `${action}?q=${encodeURIComponent(typed)}` }];
-  if (typed.length >= 6 && !/\s/.test(typed)) {
-    found.push(
-      { label: `Trace ${typed}`, hint: "correlation id", icon: glass, url: `${action}${encodeURIComponent(typed)}/` },
-      { label: `Event ${typed}`, hint: "event id", icon: glass, url: `/events/${encodeURIComponent(typed)}/` },
-    );
-  }
   return found;
 }
 
 if (palette.dialog) {
-  palette.field.addEventListener("input", () => palette.draw());
+  palette.field.addEventListener("input", () => {
+    palette.at = -1;
+    palette.found = [];
+    palette.draw();
+    palette.find();
+  });
   palette.field.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
