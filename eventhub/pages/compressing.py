@@ -46,8 +46,6 @@ def _static(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     small.headers["Content-Encoding"] = "gzip"
     small.headers["Content-Length"] = str(len(small.content))
     small.headers["Vary"] = "Accept-Encoding"
-    if tag := response.headers.get("ETag"):
-        small.headers["ETag"] = f"W/{tag.removeprefix('W/')}"
     return small
 
 
