@@ -66,7 +66,8 @@ def plan(events_a_day: float) -> Plan:
 
 def rate_at(second: int, mean_per_s: float) -> float:
     """A day's curve: nothing at midnight, `PEAK` times the mean at noon, and `mean_per_s` over the day."""
-    return mean_per_s * PEAK * math.sin(math.pi * second / DAY_S) ** STEEPNESS
+    share: float = math.sin(math.pi * second / DAY_S) ** STEEPNESS
+    return mean_per_s * PEAK * share
 
 
 def drained_after(mean_per_s: float, workers: int, stop_s: int = 600) -> float:
