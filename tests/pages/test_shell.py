@@ -78,6 +78,7 @@ def test_the_rail_lists_what_the_visitor_may_see() -> None:
         "Sources",
         "Figures",
         "Lag",
+        "Storage",
         "Handlers",
         "Catalogue",
         "Flow map",
