@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from dlq import intake, listing, newest, regrouping
 from dlq.filter import Filter
-from dlq.models import DeadLetter, DeadLetterGroup, Status
+from dlq.models import DeadLetter, DeadLetterGroup, Lane, Status
 from dlq.newest import Newest
 from eventhub.access.audit import Actor
 from eventhub.brokers.models import Source
@@ -122,3 +122,14 @@ def test_a_group_is_found_by_every_source_that_it_came_by(shop_dead_letters: Sou
         wanted = Filter(source=source.name, status="open")
         assert [row.open for row in listing.groups(wanted, 5)] == [2]
         assert len(Newest(msgspec.structs.replace(wanted, group=None)).ids(5)) == 1
+
+
+@pytest.mark.parametrize("name", ["orders/eu", "or\x00ders", "x" * 900, "\ud800", "bestellungen é", ""])
+def test_whatever_a_queue_is_called_its_letters_are_found_by_it(shop: Source, name: str) -> None:
+    with transaction.atomic():
+        intake.record(shop, [broken(1, read_from=name), broken(2, read_from="eu", origin_key="eu")])
+    letter, other = DeadLetter.objects.order_by("pk")
+    assert letter.lane != other.lane
+    assert set(Lane.objects.values_list("key", flat=True)) == {letter.lane, other.lane}
+    if letter.topic:
+        assert Newest(Filter(topic=letter.topic)).ids(5) == [letter.pk]
