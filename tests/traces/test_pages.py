@@ -197,6 +197,6 @@ def test_the_event_types_page_does_not_ask_once_a_type(browser, django_assert_ma
 
 def test_what_was_just_searched_for_can_be_saved(browser):
     part = text(browser.get("/traces/?q=error", HTTP_HX_TARGET="list", **HTMX))
-    assert 'id="saved-searches" hx-swap-oob="true"' in part
+    assert 'id="save-here" hx-swap-oob="true"' in part
     assert 'value="q=error"' in part
     assert "Search for something to save it" in text(browser.get("/traces/"))
