@@ -53,6 +53,13 @@ if (field && offers) {
   });
 }
 
+// The form that saves a search follows what is searched for; the same search leaves it as it is, with the name typed so far.
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  const query = (part) => part.querySelector("[name=query]")?.value;
+  if (target.id === "save-here" && query(target) === query(fragment)) event.detail.shouldSwap = false;
+});
+
 // -- retry ------------------------------------------------------------------------------------------------
 
 document.addEventListener("htmx:beforeRequest", (event) => {
