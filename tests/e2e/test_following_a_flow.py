@@ -44,20 +44,6 @@ def test_what_is_typed_is_completed(open_window):
     assert option.get_attribute("value").startswith("type:shipment")
 
 
-def test_a_search_is_saved_as_it_was_typed(open_window):
-    page = open_window().page
-    page.goto("/traces/")
-    page.get_by_label("An order number, an id, type:…, error, slow…").fill("type:order.placed")
-    page.wait_for_url(re.compile("order.placed"))
-    page.locator(".saved-line summary").click()
-    page.get_by_label("Name this search").fill("placed orders")
-    page.get_by_role("button", name="Save", exact=True).click()
-    page.wait_for_load_state()
-    page.locator(".saved-line summary").click()
-    page.locator(".saved-one a", has_text="placed orders").wait_for()
-    assert "type%3Aorder.placed" in page.locator(".saved-one a").first.get_attribute("href")
-
-
 def test_the_map_is_focused_and_says_what_stops(open_window):
     visit = open_window()
     page = visit.page
