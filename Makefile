@@ -21,7 +21,7 @@ run: environment ## run EventHub on this machine; Ctrl-C stops it
 
 test: environment-dev brokers ## every test a clean machine can run
 	@scripts/chromium
-	$(IN)/pytest -m "not chaos" $(ARGS)
+	$(IN)/pytest -m "not chaos" -n 2 $(ARGS)
 
 test-unit: environment-dev ## the fast ones, under a minute
 	$(IN)/pytest -m "not chaos and not e2e and not product and not slow and not integration" $(ARGS)

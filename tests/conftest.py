@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
+from xdist.scheduler import LoadScopeScheduling
 
 from eventhub.brokers.secrets import scrubbing
 
@@ -71,6 +73,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if f"{item.path.parent.name}/{item.path.name}" in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+class _OneProductAtATime(LoadScopeScheduling):
+    """The tests of a file run in one process, and so do all that drive the browser: they share a product."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _OneProductAtATime(config, log)
 
 
 def _skipped(config: pytest.Config) -> int:

@@ -1,8 +1,8 @@
 """Kafka, RabbitMQ, SQS and a schema registry for the test run, as fixtures (a pytest plugin).
 
 A broker is the one named in the environment, else the one that `make services-up` left running, else one of the run's
-own, started when the first test asks for it and gone with the run. Tests that restart or kill a broker take one for
-themselves: `own_kafka`, `own_rabbitmq`, `own_sqs`.
+own, started when the first test of any of its processes asks for it and gone with the run. Tests that restart or kill
+a broker take one for themselves: `own_kafka`, `own_rabbitmq`, `own_sqs`.
 """
 
 import os
@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.services.elasticmq import ElasticMQServer, SqsAddress
+from tests.services.embedded import RUN_DIR
 from tests.services.kafka import KafkaAddress, KafkaServer
 from tests.services.rabbitmq import RabbitAddress, RabbitServer
 from tests.services.registry import RegistryServer
 from tests.services.server import A, Server, Unavailable
-from tests.services.shared import shared_folder
+from tests.services.shared import one_at_a_time, shared_folder
 
 S = TypeVar("S", bound=Server[Any])
 FIXTURES = {"kafka", "rabbitmq", "sqs", "own_kafka", "own_rabbitmq", "own_sqs"}
@@ -90,8 +91,13 @@ def _for_everybody(name: str, kind: type[Server[A]]) -> Iterator[A]:
     elif (shared := kind(shared_folder() / name)).is_running():
         yield shared.wait_until_ready().address
     else:
-        with own_server(kind) as server:
-            yield server.address
+        run = Path(os.environ[RUN_DIR])
+        with one_at_a_time(run):
+            try:
+                server = kind(run / name).start()
+            except Unavailable as reason:
+                pytest.skip(f"no {kind.name}: {reason}")
+        yield server.address
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """PostgreSQL and Redis for the test run: the ones named in the environment, else embedded ones, started once.
 
 A pytest plugin (``-p tests.services.embedded``), because the settings must find the addresses when they load.
+
+With several processes (``-n 2``) each has a pair of its own, and the one that hands out the tests has none.
 """
 
 import os
@@ -17,6 +19,10 @@ from eventhub.running.redis import EmbeddedRedis
 from tests.services.processes import kill_all_below
 
 PREFIX = "eventhub-tests-"
+# Where the folder of the whole run is, for its processes.
+RUN_DIR = "EVENTHUB_TEST_RUN_DIR"
+# What who hands out the tests puts in place of what was not named: its own settings load, and nothing answers there.
+NOWHERE = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 _folder: Path | None = None
 _started: list[EmbeddedPostgres | EmbeddedRedis] = []
@@ -31,7 +37,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     _folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     _folder.chmod(0o755)  # the server may run as a user of its own
     os.environ["VAR_DIR"] = str(_folder)
-    if "DATABASE_URL" not in os.environ:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[RUN_DIR] = str(_folder)
+        if getattr(early_config.known_args_namespace, "numprocesses", None):
+            os.environ.update({name: url for name, url in NOWHERE.items() if name not in os.environ})
+            return (yield)
+    if os.environ.get("DATABASE_URL", NOWHERE["DATABASE_URL"]) == NOWHERE["DATABASE_URL"]:
         # Nothing in a test database has to survive a power cut.
         postgres = EmbeddedPostgres(
             _folder / "postgres",
@@ -40,7 +51,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         _started.append(postgres)
         postgres.start()
         os.environ["DATABASE_URL"] = postgres.url
-    if "REDIS_URL" not in os.environ:
+    if os.environ.get("REDIS_URL", NOWHERE["REDIS_URL"]) == NOWHERE["REDIS_URL"]:
         redis = EmbeddedRedis(_folder / "redis", durable=False)
         _started.append(redis)
         redis.start()
@@ -52,6 +63,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     while _started:
         _started.pop().stop()
     if _folder is not None:
+        kill_all_below(_folder)  # the brokers that the processes of this run had in common
         shutil.rmtree(_folder, ignore_errors=True)
 
 
