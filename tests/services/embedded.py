@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -32,7 +33,8 @@ _started: list[EmbeddedPostgres | EmbeddedRedis] = []
 @pytest.hookimpl(tryfirst=True)  # before pytest-django, which loads the settings
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     global _folder
-    _remove_what_killed_runs_left()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _remove_what_killed_runs_left()
     os.environ.setdefault("SECRET_KEY", "tests-only")
     _folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     _folder.chmod(0o755)  # the server may run as a user of its own
@@ -71,7 +73,10 @@ def _remove_what_killed_runs_left() -> None:
     """A run that was killed could not stop its servers; its process id is in its folder's name."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         pid = folder.name.removeprefix(PREFIX).split("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)) and folder.owner() == Path.home().owner():
+        # Another run that begins just now may be at it, too.
+        with suppress(FileNotFoundError):
+            if not pid.isdigit() or psutil.pid_exists(int(pid)) or folder.owner() != Path.home().owner():
+                continue
             for data in (folder / "postgres", *folder.glob("*/postgres")):  # and those of single tests
                 EmbeddedPostgres(data).stop()
             EmbeddedRedis(folder / "redis").stop()

@@ -90,7 +90,7 @@ def letter(about: str | None, number: int = 1, **fields: Any) -> Letter:
 
 _COLUMNS = (
     "event_id, event_type, event_version, occurred_at, recorded_at, source, correlation_id, causation_id, stream, "
-    "stream_version, data, metadata, headers, origin_topic, is_undated"
+    "stream_version, data, metadata, headers, origin_id, origin_topic, is_undated"
 )
 
 

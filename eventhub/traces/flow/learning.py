@@ -1,8 +1,8 @@
 """Learning the flow from the log: which event caused which, who published and who processed it, and how long it took.
 
 One reader follows the log in its order, behind ingest and never in its way, so that no late commit is missed and no
-page ever scans events to draw a map. It adds to rows of seconds, minutes and hours, and marks the traces it met, for
-`eventhub.traces.processes.watching` to look at.
+page ever scans events to draw a map. It adds to rows of seconds, minutes and hours, counts what came from no source
+(`appended`), and marks the traces it met, for `eventhub.traces.processes.watching` to look at.
 """
 
 import time
@@ -15,6 +15,8 @@ import msgspec
 from django.db import connection, transaction
 
 from eventhub.events import receipts
+from eventhub.traces.flow import appended
+from eventhub.traces.flow.appended import Appended
 from eventhub.traces.flow.keeping import Counts, Way, add
 from eventhub.traces.models import FlowProgress, Grain, HopKind
 from monitoring.rollups.windows import floor_to
@@ -42,6 +44,9 @@ class Seen(msgspec.Struct, frozen=True):
     about_type: str | None
     about_source: str | None
     about_at: datetime | None
+    recorded_at: datetime
+    # Of one that came from no source; None for one that did, which ingest has counted.
+    appended_bytes: int | None
     txid: int
     position: int
 
@@ -65,6 +70,7 @@ def _piece() -> int:
     if seen:
         ways, touched = counted(seen, datetime.now(UTC))
         add(ways)
+        appended.add(_appended(seen))
         _mark(touched)
         progress.txid, progress.position = seen[-1].txid, seen[-1].position
         progress.looked_at += len(seen)
@@ -89,6 +95,16 @@ def counted(seen: Sequence[Seen], now: datetime) -> tuple[dict[Way, Counts], set
         for grain in _grains(event.occurred_at, now):
             ways[Way(int(grain), _bucket(event.occurred_at, grain), kind, *names)].add(took_s, failed=failed)
     return ways, touched
+
+
+def _appended(seen: Sequence[Seen]) -> list[Appended]:
+    return [
+        Appended(
+            event.event_type, event.source or "", event.occurred_at, event.recorded_at, event.appended_bytes
+        )
+        for event in seen
+        if event.appended_bytes is not None
+    ]
 
 
 def _way(event: Seen) -> tuple[str, str, str, str, str] | None:
@@ -122,9 +138,11 @@ def _next(progress: FlowProgress) -> list[Seen]:
     sql = """
         SELECT effect.event_type, effect.source, effect.correlation_id, effect.occurred_at,
                effect.service, effect.duration_ms, about.event_type, about.source, about.occurred_at,
-               effect.txid::text::bigint, effect.position
+               effect.recorded_at, effect.appended_bytes, effect.txid::text::bigint, effect.position
         FROM (
-            SELECT event_type, source, correlation_id, occurred_at, txid, position,
+            SELECT event_type, source, correlation_id, occurred_at, recorded_at, txid, position,
+                CASE WHEN origin_id IS NULL
+                    THEN coalesce(octet_length(data::text), 0) + octet_length(metadata::text) END AS appended_bytes,
                 CASE WHEN event_type = ANY(%s) THEN data->>'event_id' ELSE causation_id END AS about_id,
                 CASE WHEN event_type = ANY(%s) THEN data->>'service' END AS service,
                 CASE WHEN event_type = ANY(%s) AND jsonb_typeof(data->'duration_ms') = 'number'
