@@ -253,6 +253,7 @@ CELERY_BEAT_SCHEDULE = {
     "learn-flow": {"task": "traces.learn", "schedule": 2.0, "options": {"expires": 2}},
     "watch-processes": {"task": "traces.watch_processes", "schedule": 2.0, "options": {"expires": 2}},
     "fill-attributes": {"task": "traces.fill_attributes", "schedule": 5.0, "options": {"expires": 5}},
+    "thin-flow": {"task": "traces.thin_flow", "schedule": 60.0, "options": {"expires": 60}},
     "forget-traces": {"task": "traces.forget", "schedule": 3600.0},
     "review": {"task": "review.run", "schedule": 15.0, "options": {"expires": 15}},
     "drop-old-audit": {"task": "access.drop_old_audit", "schedule": 3600.0},

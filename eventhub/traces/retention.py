@@ -13,10 +13,14 @@ SECONDS_FOR = learning.SECONDS_FOR
 MINUTES_FOR = timedelta(days=3)
 
 
+def thin(now: datetime | None = None) -> None:
+    """Drop the seconds of the flow that only minutes tell by now. Asked every minute, it never has much to do."""
+    keeping.forget(Grain.SECOND, (now or datetime.now(UTC)) - SECONDS_FOR)
+
+
 def forget(now: datetime | None = None) -> None:
     """Apply the retention of events to values and instances, and that of figures to the flow, and thin that out."""
     now = now or datetime.now(UTC)
-    keeping.forget(Grain.SECOND, now - SECONDS_FOR)
     keeping.forget(Grain.MINUTE, now - MINUTES_FOR)
     if settings.ROLLUP_RETENTION_DAYS > 0:
         keeping.forget(Grain.HOUR, now - timedelta(days=settings.ROLLUP_RETENTION_DAYS))

@@ -25,7 +25,13 @@ def watch_processes() -> None:
     watching.watch()
 
 
+@shared_task(name="traces.thin_flow")
+def thin_flow() -> None:
+    """Drop the seconds of the flow that only minutes tell by now."""
+    retention.thin()
+
+
 @shared_task(name="traces.forget")
 def forget() -> None:
-    """Take out what was kept for events that retention has dropped, and what of the flow coarser rows tell by now."""
+    """Take out what was kept for events that retention has dropped, and minutes of the flow that are hours by now."""
     retention.forget()

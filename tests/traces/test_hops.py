@@ -69,9 +69,9 @@ def test_the_last_minutes_are_told_by_the_second_and_leave_after_two_hours():
         if value
     }
     assert p50 == {-60: pytest.approx(0.5, rel=0.02), -55: pytest.approx(2.0, rel=0.02)}
-    retention.forget(now + timedelta(hours=1))
+    retention.thin(now + timedelta(hours=1))
     assert Hop.objects.filter(grain=Grain.SECOND).exists()
-    retention.forget(now + timedelta(hours=2, minutes=1))
+    retention.thin(now + timedelta(hours=2, minutes=1))
     assert set(Hop.objects.values_list("grain", flat=True)) == {Grain.MINUTE, Grain.HOUR}
 
 
