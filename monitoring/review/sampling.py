@@ -21,4 +21,4 @@ def latest(event_type: str, words: str = "") -> list[Evidence]:
             _known.clear()
         ids = [one.event_id for one in queries.latest_of_type(event_type, SHOWN)]
         _known[event_type] = (now, ids)
-    return events(ids, words or f"a {event_type}")
+    return events(ids, words or f"an event of {event_type}")

@@ -7,6 +7,7 @@ from monitoring.review.english.splitting import Style, style
 from monitoring.review.facts import Fact, Facts
 from monitoring.review.models import Severity
 from monitoring.review.rule import Rule, Verdict, event_type
+from monitoring.review.sampling import latest
 
 LEAST_STYLES = 3
 
@@ -44,7 +45,11 @@ class NamingDrift(Rule):
             "both names sent for a while.",
             n=sum(fact.n for fact in stray_facts),
             of=sum(fact.n for found in styles.values() for fact in found),
-            evidence=[event_type(found[0].event_type, one.value) for one, found in sorted(styles.items())],
+            evidence=[
+                proof
+                for one, found in sorted(styles.items())
+                for proof in (event_type(found[0].event_type, one.value), *latest(found[0].event_type)[:1])
+            ],
             first_at=min(fact.first_at for fact in stray_facts),
             last_at=max(fact.last_at for fact in stray_facts),
         )

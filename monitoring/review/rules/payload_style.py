@@ -8,6 +8,7 @@ from monitoring.review.facts import Counted, Facts
 from monitoring.review.models import Severity
 from monitoring.review.piece import Piece
 from monitoring.review.rule import Rule, Verdict, event_type, events
+from monitoring.review.sampling import latest
 from monitoring.review.shapes import bulks
 
 LOOKED, BYTES, LEAVES = "payload.looked", "payload.bytes", "payload.leaves"
@@ -104,7 +105,12 @@ def _asking_back(facts: Facts) -> Iterable[Verdict]:
                 advice="Put into the event what the consumer asks for, and declare it as state transfer.",
                 n=times,
                 of=fact.n,
-                evidence=[event_type(name), event_type(question)],
+                evidence=[
+                    event_type(name),
+                    *latest(name)[:2],
+                    event_type(question),
+                    *latest(question, "asks back")[:2],
+                ],
                 first_at=fact.first_at,
                 last_at=fact.last_at,
             )
