@@ -161,6 +161,13 @@ def test_an_event_without_correlation_has_its_page(browser):
     assert 'href="/events/a/"' in text(browser.get("/traces/?loose=1"))
 
 
+def test_an_event_that_told_no_time_says_whose_time_is_shown(browser):
+    store(event("dated", correlation_id=None), event("undated", correlation_id=None, is_undated=True))
+    said = "it came without one of its own"
+    assert said in text(browser.get("/events/undated/"))
+    assert said not in text(browser.get("/events/dated/"))
+
+
 def test_a_trace_of_more_events_than_can_be_shown_says_so(browser, monkeypatch):
     monkeypatch.setattr("eventhub.traces.loading.MOST_EVENTS", 10)
     store(*(event(f"e{number}", correlation_id="large") for number in range(12)))
@@ -170,6 +177,7 @@ def test_a_trace_of_more_events_than_can_be_shown_says_so(browser, monkeypatch):
 
 
 def test_a_page_takes_a_bounded_number_of_queries(browser, django_assert_max_num_queries):
+    browser.get("/event-types/")  # the first page of a session asks whether the guide is wanted
     store(*(one for number in range(30) for one in order(number)))
     with django_assert_max_num_queries(12):
         browser.get("/traces/")
@@ -190,6 +198,7 @@ def test_event_types_are_grouped_and_lead_to_their_pages(browser, dead_letter):
 
 
 def test_the_event_types_page_does_not_ask_once_a_type(browser, django_assert_max_num_queries):
+    browser.get("/event-types/")  # the first page of a session asks whether the guide is wanted
     store(*(event(f"e{number}", f"order.kind{number}") for number in range(40)))
     with django_assert_max_num_queries(10):
         assert text(browser.get("/event-types/")).count("data-row") == 40
