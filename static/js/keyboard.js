@@ -124,6 +124,7 @@ const palette = {
   items: [],
   found: [], // what the server knows of the typed letters
   at: 0,
+  moved: false,
 
   toggle() {
     if (!this.dialog) return;
@@ -134,6 +135,7 @@ const palette = {
     document.querySelectorAll("dialog[open]").forEach((other) => other.close());
     this.field.value = "";
     this.found = [];
+    this.moved = false;
     this.draw();
     this.dialog.showModal();
   },
@@ -144,7 +146,8 @@ const palette = {
 
   draw() {
     const typed = this.field.value.trim();
-    const chosen = this.items[this.at]?.url;
+    // Who has moved to a line stays on it; else the first is what Enter means.
+    const chosen = this.moved ? this.items[this.at]?.url : undefined;
     this.items = [...matching(typed), ...this.found, ...searches(typed)];
     this.at = Math.max(0, this.items.findIndex((item) => chosen && item.url === chosen));
     const list = this.dialog.querySelector("[role=listbox]");
@@ -233,7 +236,7 @@ function searches(typed) {
 
 if (palette.dialog) {
   palette.field.addEventListener("input", () => {
-    palette.at = -1;
+    palette.moved = false;
     palette.found = [];
     palette.draw();
     palette.find();
@@ -242,6 +245,7 @@ if (palette.dialog) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
       event.preventDefault();
+      palette.moved = true;
       palette.at = (palette.at + step + palette.items.length) % Math.max(palette.items.length, 1);
       palette.mark();
     } else if (event.key === "Enter") {
