@@ -15,6 +15,7 @@ from dlq.api_groups import router as groups_router
 from dlq.jobs.api import router as retry_jobs_router
 from eventhub.access.api import router as audit_router
 from eventhub.access.throttling import TooMany
+from eventhub.catalogue.api import router as upcasts_router
 from eventhub.handlers.api import router as handlers_router
 from eventhub.ingest.api import router as events_router
 from eventhub.pages.cursor import BadCursor
@@ -90,6 +91,7 @@ api.add_router("", retry_jobs_router)
 api.add_router("", audit_router)
 api.add_router("", monitoring_router)
 api.add_router("", review_router)
+api.add_router("", upcasts_router)
 
 
 def urls() -> tuple[list[Any], str, str]:

@@ -22,6 +22,7 @@ class Tried(msgspec.Struct, frozen=True):
     """What an upcast makes of one event."""
 
     event: StoredEvent
+    made: Any = None
     rows: Sequence[Row] = ()
     # How the result breaks the schema of the version that it is for.
     breaches: Sequence[str] = ()
@@ -63,4 +64,4 @@ def _try(event: StoredEvent, version: SchemaVersion, written: Any) -> Tried:
     except CannotUpcast as error:
         return Tried(event, failure=str(error))
     breaches = explain(compile_schema(version.schema), made)
-    return Tried(event, compare(text_of(event.value), text_of(made)), breaches)
+    return Tried(event, made, compare(text_of(event.value), text_of(made)), breaches)

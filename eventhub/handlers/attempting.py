@@ -102,13 +102,12 @@ _upcasters = local()
 def _as_wanted(subscription: Subscription, event: StoredEvent) -> StoredEvent:
     """The event as its producer sent it, in the version that the handler reads. Raises CannotUpcast."""
     event = opened(event)
-    wanted = subscription.version
-    if wanted is None or event.event_version == wanted or event.data is None:
+    if subscription.version is None:
         return event
     if not hasattr(_upcasters, "of_thread"):
         _upcasters.of_thread = Upcasters()
-    data = _upcasters.of_thread.upcast(event.event_type, event.event_version, event.value, wanted)
-    return msgspec.structs.replace(event, data=msgspec.json.encode(data).decode(), event_version=wanted)
+    upcast: StoredEvent = _upcasters.of_thread.read(event, subscription.version)
+    return upcast
 
 
 def _undo(savepoints: Savepoints, error: BaseException) -> None:

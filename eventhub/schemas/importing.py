@@ -1,7 +1,8 @@
 """Schemas from elsewhere: JSON Schema, AsyncAPI 2 and 3, Avro, and a registry that speaks Confluent's API."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from django.db import transaction
 from eventhub.events.wire_format.registry import Registry, RegistryError, UnknownSchema
 from eventhub.events.wire_format.schema import Reference
 from eventhub.schemas.avro import BadAvro, to_json_schema
+from eventhub.schemas.bundling import BadBundle, bundled
 from eventhub.schemas.checking import flaws_of
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
 from eventhub.schemas.registry.subjects import ENDINGS, data_schema
@@ -31,10 +33,18 @@ class Found(msgspec.Struct, frozen=True):
     description: str = ""
 
 
-def read(text: str, name: str) -> list[Found]:
-    """The schemas of a document; `name` is the event type where the document names none. Raises BadImport."""
+def read(text: str, name: str, others: Mapping[str, str] = MappingProxyType({})) -> list[Found]:
+    """The schemas of a document; `name` is the event type where the document names none. Raises BadImport.
+
+    `others` are the texts of JSON Schemas that it may refer to, by name; what it refers to comes along.
+    """
     try:
-        return _schemas(json.loads(text), name)
+        document = json.loads(text)
+        if others and isinstance(document, dict) and "asyncapi" not in document:
+            document = bundled(document, {ref: json.loads(other) for ref, other in others.items()})
+        return _schemas(document, name)
+    except BadBundle as error:
+        raise BadImport(str(error)) from error
     except json.JSONDecodeError as error:
         raise BadImport(f"It is not JSON: {error}.") from error
     except RecursionError as error:
@@ -176,9 +186,10 @@ def from_registry(url: str, username: str | None = None, password: str | None = 
             for number in registry.versions(subject):
                 told = registry.version(Reference(subject, subject, number))
                 if told.kind != "PROTOBUF":
+                    others = {ref: used.text for ref, used in registry.dependencies(told).items()}
                     found += [
                         one if one.version else msgspec.structs.replace(one, version=str(number))
-                        for one in read(told.text, name)
+                        for one in read(told.text, name, others if told.kind == "JSON" else {})
                     ]
     except (RegistryError, UnknownSchema) as error:
         raise BadImport(f"The registry {registry.name} cannot be read: {error}") from error

@@ -110,6 +110,8 @@ class SchemaContent(models.Model):
 
     text = models.TextField()
     digest = models.CharField(max_length=64, unique=True)
+    # The schemas of other subjects that it refers to: [{"name", "subject", "version"}].
+    references = models.JSONField(default=list)
 
     def __str__(self) -> str:
         return f"schema {self.pk}"

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
+from urllib.parse import urlencode
 
 import msgspec
 from django.db import connection
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.timezone import now as time_now
 
 from dlq.models import DeadLetter, Status
@@ -134,6 +136,7 @@ def type_detail(request: HttpRequest, name: str) -> HttpResponse:
     sample = next((event for event in latest if event.data is not None), None)
     context |= {
         "row": row,
+        "letters_url": f"{reverse('dead-letters')}?{urlencode({'type': event_type.name})}",
         "sample": sample,
         "sample_data": shown_to(request)(sample).value if sample else None,
         "used": _versions_used(queries.latest_of_type(event_type.name, 500)),

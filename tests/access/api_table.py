@@ -12,6 +12,8 @@ API = {
     "GET /api/traces": Scope.READ,
     "GET /api/traces/{correlation_id}": Scope.READ,
     "GET /api/event-types": Scope.READ,
+    "GET /api/upcasts": Scope.READ,
+    "POST /api/upcasts/test": Scope.CONFIGURE,
     "GET /api/flow": Scope.READ,
     "GET /api/flow/blast": Scope.READ,
     "GET /api/processes": Scope.READ,

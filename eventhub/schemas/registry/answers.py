@@ -12,7 +12,7 @@ from eventhub.schemas.models import (
     SchemaStatus,
     SchemaVersion,
 )
-from eventhub.schemas.registry import store
+from eventhub.schemas.registry import references, store
 from eventhub.schemas.registry.errors import RegistryError, schema_not_found, subject_not_found
 from eventhub.schemas.registry.subjects import claim_subject, data_schema, find_subject, subject_of
 
@@ -35,18 +35,26 @@ class Asked(msgspec.Struct, frozen=True):
             raise RegistryError(42201, "The request's body must be a JSON object.")
         return sent
 
-    def schema(self) -> tuple[str, Any]:
-        """The schema that was sent: its text, and what it says. Raises RegistryError."""
+    def schema(self) -> "Sent":
+        """The schema that was sent. Raises RegistryError."""
         body = self.body
-        if body.get("references"):
-            raise RegistryError(
-                42201, "References to other subjects are not kept here. Put them under $defs."
-            )
-        return body.get("schema", ""), store.parse(body.get("schema"), body.get("schemaType"))
+        used = references.read(body.get("references"))
+        parsed = store.parse(
+            body.get("schema"), body.get("schemaType"), lambda schema: references.whole(schema, used)
+        )
+        return Sent(body.get("schema", ""), parsed, used)
 
     def is_set(self, name: str) -> bool:
         """Whether the query says ``name=true``."""
         return self.query.get(name, "").lower() == "true"
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A schema that a client sent: its text, what it says with all that it refers to, and what that is."""
+
+    text: str
+    schema: Any
+    references: references.References
 
 
 def _described(event_type: EventType, version: SchemaVersion) -> dict[str, Any]:
@@ -57,7 +65,12 @@ def _described(event_type: EventType, version: SchemaVersion) -> dict[str, Any]:
         "id": content.pk,
         "schemaType": "JSON",
         "schema": content.text,
+        **_references(content),
     }
+
+
+def _references(content: SchemaContent) -> dict[str, Any]:
+    return {"references": content.references} if content.references else {}
 
 
 def root(asked: Asked) -> Any:
@@ -82,15 +95,17 @@ def versions(asked: Asked) -> Any:
 
 def register(asked: Asked) -> Any:
     """Register a schema, unless it breaks the subject's level."""
-    text, schema = asked.schema()
-    made = store.register(asked.parts["subject"], text, schema)
-    return {"id": store.registered(made).pk, "version": made.number, "schemaType": "JSON", "schema": text}
+    sent = asked.schema()
+    made = store.register(asked.parts["subject"], sent.text, sent.schema, sent.references)
+    content = store.registered(made)
+    told = {"id": content.pk, "version": made.number, "schemaType": "JSON", "schema": sent.text}
+    return told | _references(content)
 
 
 def look_up(asked: Asked) -> Any:
     """Under which version a subject holds a schema."""
-    text, _ = asked.schema()
-    return _described(*store.look_up(asked.parts["subject"], text))
+    sent = asked.schema()
+    return _described(*store.look_up(asked.parts["subject"], sent.text, sent.references))
 
 
 def version(asked: Asked) -> Any:
@@ -105,9 +120,9 @@ def version_text(asked: Asked) -> Any:
 
 
 def referenced_by(asked: Asked) -> Any:
-    """Nobody: schemas are kept whole."""
-    store.version_of(asked.parts["subject"], asked.parts["number"])
-    return []
+    """The ids of the schemas that refer to a version."""
+    _, found = store.version_of(asked.parts["subject"], asked.parts["number"])
+    return [content.pk for content in references.users_of(found)]
 
 
 def retire_version(asked: Asked) -> Any:
@@ -126,6 +141,12 @@ def retire_subject(asked: Asked) -> Any:
 
 def _retire(found: list[SchemaVersion]) -> None:
     for one in found:
+        if users := references.users_of(one):
+            ids = ", ".join(str(content.pk) for content in users)
+            raise RegistryError(
+                42206, f"One or more references exist to the schema: the schemas with id {ids}."
+            )
+    for one in found:
         one.status = SchemaStatus.RETIRED
         one.save(update_fields=["status", "changed_at"])
 
@@ -137,7 +158,8 @@ def types(asked: Asked) -> Any:
 
 def schema_by_id(asked: Asked) -> Any:
     """A schema by the id that stands in messages."""
-    return {"schemaType": "JSON", "schema": _content(asked).text}
+    content = _content(asked)
+    return {"schemaType": "JSON", "schema": content.text, **_references(content)}
 
 
 def schema_text_by_id(asked: Asked) -> Any:
@@ -166,14 +188,14 @@ def _content(asked: Asked) -> SchemaContent:
 
 def check(asked: Asked) -> Any:
     """Whether a schema may follow a version of a subject."""
-    _, schema = asked.schema()
+    schema = asked.schema().schema
     event_type, found = store.version_of(asked.parts["subject"], asked.parts["number"])
     return _verdict(asked, event_type, schema, [found])
 
 
 def check_all(asked: Asked) -> Any:
     """Whether a schema may follow what a subject holds, by the subject's level."""
-    _, schema = asked.schema()
+    schema = asked.schema().schema
     event_type = find_subject(asked.parts["subject"])
     held = store.published(event_type) if event_type else []
     return _verdict(asked, event_type, schema, [one for one in held if one.status == SchemaStatus.ACTIVE])

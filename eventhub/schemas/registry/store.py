@@ -1,7 +1,7 @@
 """Registering, finding and judging schemas by subject, as clients of Confluent's registry expect it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,8 +21,8 @@ from eventhub.schemas.registry.subjects import claim_subject, data_schema, find_
 Versions = list[SchemaVersion]
 
 
-def parse(text: Any, kind: Any) -> Any:
-    """The schema that a client sent. Raises RegistryError for what is none."""
+def parse(text: Any, kind: Any, make_whole: Callable[[Any], Any]) -> Any:
+    """The schema that a client sent, with what it refers to. Raises RegistryError for what is none."""
     if kind not in (None, "JSON"):
         raise RegistryError(
             42201, f"EventHub's registry keeps JSON Schemas; {kind} is not one. Send schemaType JSON."
@@ -34,16 +34,21 @@ def parse(text: Any, kind: Any) -> Any:
     except (msgspec.DecodeError, RecursionError) as error:
         hint = "" if kind else " Say schemaType JSON if it is a JSON Schema."
         raise RegistryError(42201, f"The schema is not valid JSON: {error}.{hint}") from error
+    schema = make_whole(schema)
     if flaws := flaws_of(schema):
         raise RegistryError(42201, f"This is not a usable JSON Schema. {flaws[0]}")
     return schema
 
 
-def content_of(text: str) -> SchemaContent:
-    """The row of a schema's text: the same text, with other spaces or none, is the same schema."""
+def content_of(text: str, references: Sequence[dict[str, Any]] = ()) -> SchemaContent:
+    """The row of a schema's text: the same text, with other spaces or none, and the same references, is the same."""
     canonical = msgspec.json.encode(msgspec.json.decode(text))
+    if references:
+        canonical += msgspec.json.encode(references)
     digest = hashlib.sha256(canonical).hexdigest()
-    content, _ = SchemaContent.objects.get_or_create(digest=digest, defaults={"text": text})
+    content, _ = SchemaContent.objects.get_or_create(
+        digest=digest, defaults={"text": text, "references": list(references)}
+    )
     return content
 
 
@@ -83,10 +88,12 @@ def registered(version: SchemaVersion) -> SchemaContent:
     return version.content
 
 
-def look_up(subject: str, text: str) -> tuple[EventType, SchemaVersion]:
+def look_up(
+    subject: str, text: str, references: Sequence[dict[str, Any]] = ()
+) -> tuple[EventType, SchemaVersion]:
     """The version of a subject that holds this schema. Raises RegistryError."""
     event_type, versions = versions_of(subject)
-    content = content_of(text)
+    content = content_of(text, references)
     for version in reversed(versions):
         if registered(version).pk == content.pk:
             return event_type, version
@@ -106,11 +113,13 @@ def judged(event_type: EventType | None, schema: Any, against: Sequence[SchemaVe
 
 
 @transaction.atomic
-def register(subject: str, text: str, schema: Any) -> SchemaVersion:
+def register(
+    subject: str, text: str, schema: Any, references: Sequence[dict[str, Any]] = ()
+) -> SchemaVersion:
     """A new active version of a subject, or the one that holds this schema. Raises RegistryError."""
     event_type = claim_subject(subject, schema)
     EventType.objects.select_for_update().get(pk=event_type.pk)  # two who register at once get two numbers
-    content = content_of(text)
+    content = content_of(text, references)
     versions = published(event_type)
     for version in reversed(versions):
         if registered(version).pk == content.pk:

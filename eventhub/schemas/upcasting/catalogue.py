@@ -11,12 +11,14 @@ import jmespath
 import msgspec
 from jmespath.exceptions import JMESPathError
 
+from eventhub.events.queries import StoredEvent
+from eventhub.events.versions import NoWay
 from eventhub.schemas.models import SchemaStatus, SchemaVersion
 
 LOOK_FOR_CHANGES_EVERY_S = 3.0
 
 
-class CannotUpcast(ValueError):
+class CannotUpcast(NoWay):
     """There is no way from the event's version to the one that was asked for, or a step of it fails on this event."""
 
 
@@ -87,6 +89,13 @@ class Upcasters:
             return data
         return apply(self.way(event_type, version, wanted), data)
 
+    def read(self, event: StoredEvent, wanted: str) -> StoredEvent:
+        """A stored event as the version `wanted` has it. Raises CannotUpcast."""
+        if event.event_version == wanted or event.data is None:
+            return event
+        data = self.upcast(event.event_type, event.event_version, event.value, wanted)
+        return msgspec.structs.replace(event, data=msgspec.json.encode(data).decode(), event_version=wanted)
+
     def way(self, event_type: str, version: str | None, wanted: str) -> list[Step]:
         """The steps between two versions; an event without one is of the first. Raises CannotUpcast."""
         self._refresh()
@@ -101,6 +110,10 @@ class Upcasters:
             raise CannotUpcast(f"This event is of version {version}, which is newer than {wanted}.")
         return steps[start + 1 : end + 1]
 
+    def forget(self) -> None:
+        """Look again at the next need."""
+        self._look_at = 0.0
+
     def _refresh(self) -> None:
         if monotonic() < self._look_at:
             return
@@ -110,3 +123,7 @@ class Upcasters:
         for name, version, written in rows.values_list("event_type__name", "version", "upcast"):
             found.setdefault(name, []).append(step_of(version, written))
         self._by_type = found
+
+
+# For whoever shows events; handlers have one for each thread.
+known_steps = Upcasters()

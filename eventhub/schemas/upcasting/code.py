@@ -34,6 +34,14 @@ def upcaster(event_type: str, since: str | None, to: str) -> Callable[[Upcast], 
     return declare
 
 
+def declared() -> list[tuple[str, str | None, str]]:
+    """Every step: the event type, the version it takes (None: without version), the version it makes."""
+    return sorted(
+        ((name, since, to) for (name, since), (to, _) in _steps.items()),
+        key=lambda step: (step[0], step[1] or "", step[2]),
+    )
+
+
 def upcast(event: StoredEvent) -> StoredEvent:
     """`event`, opened, in the latest form that there is an upcaster to."""
     event = opened(event)

@@ -44,6 +44,7 @@ def flow_map(request: HtmxRequest) -> HttpResponse:
         "links": sorted(flow.links, key=lambda link: -link.count),
         "focus": focus,
         "is_service": is_service,
+        "focused_type": any(link.event_type == focus for link in flow.links),
         "blast": blast_radius(read(start, end), focus, processes) if is_service else None,
         "data_url": f"{reverse('flow-map-data')}?{request.GET.urlencode()}",
         "caught_up_at": progress.caught_up_at if progress else None,

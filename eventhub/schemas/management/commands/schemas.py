@@ -1,4 +1,5 @@
 import os
+import re
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -8,6 +9,7 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
 from eventhub.schemas import importing
+from eventhub.schemas.bundling import BadBundle, bundled
 from eventhub.schemas.checking import flaws_of
 from eventhub.schemas.compatibility import Level, judge
 from eventhub.schemas.junit import Case, report
@@ -15,6 +17,9 @@ from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion
 from eventhub.schemas.registry.store import level_of, published
 from eventhub.schemas.registry.subjects import data_schema, find_subject
 from eventhub.schemas.textual import changes, text_of
+
+# A reference to a file beside the schema's.
+_REFERENCE = re.compile(r'"\$ref"\s*:\s*"([^"#:/\\]+)')
 
 
 class Command(BaseCommand):
@@ -53,7 +58,11 @@ class Command(BaseCommand):
 
     def _import(self, options: dict[str, Any]) -> None:
         try:
-            found = [one for path in options["files"] for one in importing.read(_text(path), _name(path))]
+            found = [
+                one
+                for path in options["files"]
+                for one in importing.read(_text(path), _name(path), _beside(path))
+            ]
             if options["registry"]:
                 password = os.environ.get("REGISTRY_PASSWORD")
                 found += importing.from_registry(options["registry"], options["user"], password)
@@ -90,7 +99,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _check(self, path: Path, options: dict[str, Any]) -> Case:
-        schema = _read(path)
+        schema = _whole(path)
         name = options["type"] or _name(path)
         if flaws := flaws_of(schema):
             return self._told(name, flaws, "is no usable JSON Schema")
@@ -124,7 +133,7 @@ class Command(BaseCommand):
 
 def _earlier(event_type: EventType | None, against: Path | None) -> list[tuple[str, Any]]:
     if against is not None:
-        return [(str(against), data_schema(_read(against)))]
+        return [(str(against), data_schema(_whole(against)))]
     versions = published(event_type) if event_type else []
     return [(one.version, one.schema) for one in versions if one.status == SchemaStatus.ACTIVE]
 
@@ -138,6 +147,28 @@ def _text(path: Path) -> str:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}.", returncode=2) from error
+
+
+def _beside(path: Path) -> dict[str, str]:
+    """The JSON files in the same folder that the schema of a file refers to, and those that they refer to, by name."""
+    found: dict[str, str] = {}
+    waiting = [_text(path)]
+    while waiting:
+        for name in set(_REFERENCE.findall(waiting.pop())) - found.keys():
+            other = path.parent / name
+            if other.resolve().parent == path.resolve().parent and other.is_file():
+                found[name] = _text(other)
+                waiting.append(found[name])
+    return found
+
+
+def _whole(path: Path) -> Any:
+    """The schema of a file, with what it refers to of the files beside it."""
+    schema = _read(path)
+    try:
+        return bundled(schema, {name: _read(path.parent / name) for name in _beside(path)})
+    except BadBundle as error:
+        raise CommandError(f"{path}: {error}", returncode=2) from error
 
 
 def _read(path: Path) -> Any:
