@@ -8,6 +8,7 @@ from eventhub.access import audit
 from eventhub.access.audit import Actor
 from eventhub.catalogue.judging import Judged
 from eventhub.schemas.models import EventType, SchemaStatus, SchemaVersion, ValidationMode
+from eventhub.schemas.publishing import settle_default
 
 
 class NotSaved(ValueError):
@@ -49,15 +50,11 @@ def save(
     row.schema, row.note, row.author = judged.schema, note[:2000], user
     row.status = SchemaStatus.ACTIVE if publish else SchemaStatus.DRAFT
     row.save()
-    changed = []
-    if publish and not event_type.default_version:
-        event_type.default_version = version
-        changed.append("default_version")
+    row.event_type = event_type
+    settle_default(row)
     if mode in ValidationMode.values and mode != event_type.validation:
         event_type.validation = mode
-        changed.append("validation")
-    if changed:
-        event_type.save(update_fields=changed)
+        event_type.save(update_fields=["validation"])
     breaks = [one.difference.kind for one in judged.verdict.breaches] if judged.verdict else []
     action = "publish schema" if publish else "save schema"
     audit.record(

@@ -1,10 +1,9 @@
 """Event types and the schemas of their versions, managed by people."""
 
 from typing import Any
+from urllib.parse import urlencode
 
-import msgspec
-from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -14,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from eventhub.access import audit, roles
 from eventhub.access.models import Role
-from eventhub.schemas.checking import flaws_of
+from eventhub.schemas.forms import SchemaForm
 from eventhub.schemas.models import (
     EventType,
     PersonalField,
@@ -24,61 +23,7 @@ from eventhub.schemas.models import (
     SchemaVersion,
 )
 from eventhub.schemas.personal.sealing import known_keys
-from eventhub.schemas.upcasting.catalogue import step_of
-
-
-class IndentedJson(forms.JSONField):
-    """JSON shown over several lines, so that a person can read and change it."""
-
-    def prepare_value(self, value: Any) -> Any:
-        """Indented, unless it is what was typed."""
-        text = super().prepare_value(value)
-        try:
-            return msgspec.json.format(text.encode(), indent=2).decode()
-        except (AttributeError, msgspec.DecodeError):
-            return text
-
-
-class SchemaForm(forms.ModelForm[SchemaVersion]):
-    """Refuses what is no JSON Schema, and says where it is wrong."""
-
-    schema = IndentedJson(
-        widget=forms.Textarea(
-            attrs={"rows": 24, "cols": 90, "spellcheck": "false", "class": "vLargeTextField mono"}
-        ),
-        help_text="JSON Schema 2020-12 of the event's data. References must stay inside ($defs).",
-        initial={"type": "object", "required": [], "properties": {}},
-    )
-
-    class Meta:
-        model = SchemaVersion
-        fields = ("event_type", "version", "status", "note", "upcast", "schema")
-        widgets = {"note": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})}
-
-    def clean_status(self) -> Any:
-        """What was published does not become a draft again: events were written by it."""
-        status = self.cleaned_data["status"]
-        if status == SchemaStatus.DRAFT and self.initial.get("status", status) != SchemaStatus.DRAFT:
-            raise forms.ValidationError(
-                "A published version does not become a draft again. Retire it instead."
-            )
-        return status
-
-    def clean_upcast(self) -> Any:
-        """The upcast, if it is one."""
-        upcast = self.cleaned_data["upcast"]
-        try:
-            step_of("", upcast)
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
-        return upcast
-
-    def clean_schema(self) -> Any:
-        """The schema, if it is one."""
-        schema = self.cleaned_data["schema"]
-        if flaws := flaws_of(schema):
-            raise forms.ValidationError([f"This is not a usable JSON Schema. {flaw}" for flaw in flaws])
-        return schema
+from eventhub.schemas.publishing import breaches_of, settle_default
 
 
 class SchemaVersionInline(admin.TabularInline[SchemaVersion, EventType]):
@@ -238,22 +183,62 @@ class SchemaVersionAdmin(admin.ModelAdmin[SchemaVersion]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: SchemaVersion | None = None) -> Any:
         """The schema of a published version stays as it is: events were written by it."""
-        return ("event_type", "version", "schema") if obj and obj.status != SchemaStatus.DRAFT else ()
+        if obj and obj.status != SchemaStatus.DRAFT:
+            return ("event_type", "version", "schema", "editor")
+        return ("editor",)
+
+    def get_fields(self, request: HttpRequest, obj: SchemaVersion | None = None) -> Any:
+        """Publishing in spite of what breaks is offered where a draft may be published."""
+        fields = ["event_type", "version", "editor", "status", "note", "upcast", "schema"]
+        return fields if obj and obj.status != SchemaStatus.DRAFT else [*fields, "in_spite"]
+
+    @admin.display(description="editor")
+    def editor(self, version: SchemaVersion) -> SafeString | str:
+        """Where differences, breaches and impact stand beside what is typed."""
+        if not version.pk:
+            return "After saving: with the differences, what would break, and how many events would fail."
+        name = version.event_type.name
+        if version.status != SchemaStatus.DRAFT:
+            return format_html('<a href="{}">Its event type</a>', reverse("event-type", args=[name]))
+        address = f"{reverse('schema-edit', args=[name])}?{urlencode({'version': version.version})}"
+        return format_html('<a href="{}">With differences, breaches and impact beside it</a>', address)
+
+    def save_model(self, request: HttpRequest, obj: SchemaVersion, form: Any, change: bool) -> None:
+        """Publishing in spite of breaches is in the audit log."""
+        super().save_model(request, obj, form, change)
+        settle_default(obj)
+        if "status" in form.changed_data and obj.status == SchemaStatus.ACTIVE:
+            broken = form.cleaned_data.get("in_spite") and breaches_of(obj.event_type, obj.schema, obj.pk)
+            about = f"{obj.event_type.name} v{obj.version}"
+            audit.record(audit.actor_of(request), "publish schema", about, breaks=broken or [])
 
     @admin.action(description="Activate: check events of these versions", permissions=["change"])
     def activate(self, request: HttpRequest, chosen: QuerySet[SchemaVersion]) -> None:
-        """From now on their events are checked."""
-        self._set(request, chosen, SchemaStatus.ACTIVE)
+        """From now on their events are checked; those that break their type's promise stay drafts."""
+        fine = []
+        for version in chosen.select_related("event_type").order_by("number"):
+            if breaches := breaches_of(version.event_type, version.schema, version.pk):
+                self.message_user(
+                    request,
+                    f"{version} stays as it is: {breaches[0]} Open it to publish it in spite of that.",
+                    messages.ERROR,
+                )
+                continue
+            fine.append(version)
+            self._set(request, [version], SchemaStatus.ACTIVE)
+            settle_default(version)
+        if fine:
+            self.message_user(request, f"{len(fine)} now active.")
 
     @admin.action(description="Retire: keep, but check no longer", permissions=["change"])
     def retire(self, request: HttpRequest, chosen: QuerySet[SchemaVersion]) -> None:
         """Their events are no longer checked."""
-        self._set(request, chosen, SchemaStatus.RETIRED)
+        self._set(request, list(chosen), SchemaStatus.RETIRED)
+        self.message_user(request, f"{len(chosen)} now retired.")
 
-    def _set(self, request: HttpRequest, chosen: QuerySet[SchemaVersion], status: SchemaStatus) -> None:
+    def _set(self, request: HttpRequest, chosen: list[SchemaVersion], status: SchemaStatus) -> None:
         # One by one: `changed_at` tells the workers to load them anew, and each leaves an entry in the log.
         for version in chosen:
             version.status = status
             version.save(update_fields=["status", "changed_at"])
             self.log_change(request, version, f"{status.label} by action")
-        self.message_user(request, f"{len(chosen)} now {status.label.lower()}.")

@@ -7,6 +7,7 @@ text as it was registered.
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 # Chains of references longer than this lead nowhere.
 MOST_SCHEMAS = 200
@@ -40,35 +41,48 @@ def bundled(schema: Any, others: Mapping[str, Any]) -> Any:
                 key += "_"
             places[name] = f"#/$defs/{key}"
             found[key] = {}
-            found[key] = _moved(others[name], places[name], others, place_of, drop=("$schema", "$id"))
+            moved = _Move(places[name], _base(others[name]), others, place_of).of(others[name])
+            if isinstance(moved, dict):
+                moved = {
+                    keyword: value for keyword, value in moved.items() if keyword not in ("$schema", "$id")
+                }
+            found[key] = moved
         return places[name]
 
-    made = _moved(schema, "#", others, place_of)
+    made = _Move("#", _base(schema), others, place_of).of(schema)
     return {**made, "$defs": {**made.get("$defs", {}), **found}} if found else schema
 
 
-def _moved(
-    part: Any,
-    place: str,
-    others: Mapping[str, Any],
-    place_of: Callable[[str], str],
-    drop: tuple[str, ...] = (),
-) -> Any:
-    """A schema that stands at `place` of another: its references lead where they led."""
-    if isinstance(part, list):
-        return [_moved(one, place, others, place_of) for one in part]
-    if not isinstance(part, dict):
-        return part
-    made = {
-        key: value if key in _VALUES else _moved(value, place, others, place_of)
-        for key, value in part.items()
-        if key not in drop
-    }
-    reference = part.get("$ref")
-    if isinstance(reference, str):
+class _Move:
+    """A schema on its way to `place` in another: its references go on leading where they led."""
+
+    def __init__(
+        self, place: str, base: str, others: Mapping[str, Any], place_of: Callable[[str], str]
+    ) -> None:
+        self._place, self._base, self._others, self._place_of = place, base, others, place_of
+
+    def of(self, part: Any) -> Any:
+        """A part of it, as it stands there."""
+        if isinstance(part, list):
+            return [self.of(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        made = {key: value if key in _VALUES else self.of(value) for key, value in part.items()}
+        if isinstance(reference := part.get("$ref"), str):
+            made["$ref"] = self._target(reference)
+        return made
+
+    def _target(self, reference: str) -> str:
         address, _, inside = reference.partition("#")
-        if address in others:
-            made["$ref"] = place_of(address) + inside
-        elif not address:
-            made["$ref"] = place + inside
-    return made
+        if not address:
+            return self._place + inside
+        for name in (address, urljoin(self._base, address)):
+            if name in self._others:
+                return self._place_of(name) + inside
+        return reference
+
+
+def _base(schema: Any) -> str:
+    """What relative references of a schema are relative to."""
+    named = schema.get("$id", "") if isinstance(schema, dict) else ""
+    return named if isinstance(named, str) else ""

@@ -11,10 +11,29 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from eventhub.pages.formats import number, percent
+from eventhub.schemas.admin import EventTypeAdmin
+from eventhub.schemas.models import EventType
 from eventhub.traces import attributes
 from eventhub.traces.language import KEYWORDS
 from eventhub.traces.models import Process, ProcessStep, SavedSearch, SearchableAttribute
 from eventhub.traces.processes.watching import reconsider
+
+
+class SearchableAttributeInline(admin.TabularInline[SearchableAttribute, EventType]):
+    """A type's searchable attributes on its form; one that is there is changed in its own."""
+
+    model = SearchableAttribute
+    fields = ("name", "path")
+    extra = 0
+    show_change_link = True
+    can_delete = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A path that changes is filled anew, which its own form sees to."""
+        return False
+
+
+EventTypeAdmin.inlines = (*EventTypeAdmin.inlines, SearchableAttributeInline)
 
 
 @admin.register(SearchableAttribute)

@@ -7,9 +7,9 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, SchemaRegistryError
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
-from confluent_kafka.serialization import MessageField, SerializationContext
+from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
 
 from eventhub.access.models import Scope
 from eventhub.access.tokens import create_token
@@ -102,6 +102,24 @@ def test_register_check_and_read(kafka, topic, url):
     assert registry.get_versions(subject) == [1, 2]
     assert registry.set_compatibility(subject, level="FULL")["compatibility"] == "FULL"
     assert registry.get_compatibility(subject) == "FULL"
+
+
+def test_a_schema_that_refers_to_another_subject_is_registered_and_read(url):
+    registry = client(url)
+    street = {"$id": "street.json", "type": "string", "minLength": 1}
+    address = {"type": "object", "properties": {"street": {"$ref": "street.json"}}}
+    registry.register_schema("street", Schema(json.dumps(street), "JSON"))
+    refers = Schema(json.dumps(address), "JSON", [SchemaReference("street.json", "street", 1)])
+    context = SerializationContext("moved", MessageField.VALUE)
+    body = JSONSerializer(refers, registry)({"street": "Main"}, context)
+    with pytest.raises(SerializationError):
+        JSONSerializer(refers, registry)({"street": ""}, context)
+    latest = registry.get_latest_version("moved-value")
+    assert [one.subject for one in latest.schema.references] == ["street"]
+    reads = JSONDeserializer(None, schema_registry_client=client(url, Scope.READ))
+    assert reads(body, context) == {"street": "Main"}
+    held = SchemaVersion.objects.get(event_type__name="moved").schema
+    assert held["properties"]["street"] == {"$ref": "#/$defs/street.json"}
 
 
 def test_a_schema_that_a_producer_registers_is_enforced_by_ingest(kafka, topic, url):

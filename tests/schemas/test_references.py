@@ -121,3 +121,12 @@ def test_schemas_that_refer_to_each_other_in_a_circle_are_made_whole():
     made = bundled({"$ref": "a"}, others)
     assert explain(compile_schema(made), {"b": {"a": {"b": {}}}}) == []
     assert made["$defs"].keys() == {"a", "b"}
+
+
+def test_relative_references_are_relative_to_the_schema_s_id():
+    order = {
+        "$id": "https://x.example/order.json",
+        "properties": {"to": {"$ref": "address.json#/$defs/text"}},
+    }
+    made = bundled(order, {"https://x.example/address.json": {"$defs": {"text": {"type": "string"}}}})
+    assert explain(compile_schema(made), {"to": 1}) == ['$.to: 1 is not of type "string"']

@@ -1,5 +1,6 @@
 import pytest
 
+from eventhub.access.models import AuditEntry
 from eventhub.schemas.checking import flaws_of
 from eventhub.schemas.models import EventType, SchemaVersion
 
@@ -67,3 +68,52 @@ def test_the_pages_of_types_open(admin_client, order_placed):
 
 def test_a_usable_schema_has_no_flaws():
     assert flaws_of({"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}}}) == []
+
+
+OPEN = '{"type": "object", "properties": {"id": {"type": "integer"}}}'
+CLOSED = '{"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}'
+
+
+@pytest.fixture
+def promised(order_placed):
+    return SchemaVersion.objects.create(
+        event_type=order_placed, version="1", status="active", schema={"type": "object"}
+    )
+
+
+def test_what_breaks_the_promise_is_published_only_in_spite_of_it(admin_client, order_placed, promised):
+    given = form(order_placed, CLOSED, version="2", status="active")
+    answer = admin_client.post("/admin/schemas/schemaversion/add/", given)
+    assert "breaks what the type promises" in answer.content.decode()
+    assert "$.id" in answer.content.decode()
+    assert SchemaVersion.objects.count() == 1
+    answer = admin_client.post("/admin/schemas/schemaversion/add/", {**given, "in_spite": "on"})
+    assert answer.status_code == 302
+    assert SchemaVersion.objects.get(version="2").status == "active"
+    entry = AuditEntry.objects.get(action="publish schema")
+    assert "$.id" in str(entry.detail["breaks"])
+
+
+def test_activating_in_the_list_keeps_the_promise_too(admin_client, order_placed, promised):
+    draft = SchemaVersion.objects.create(event_type=order_placed, version="2", schema={"required": ["id"]})
+    chosen = {"_selected_action": [draft.pk]}
+    answer = admin_client.post("/admin/schemas/schemaversion/", {"action": "activate", **chosen}, follow=True)
+    assert "stays as it is" in answer.content.decode()
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+def test_the_first_published_version_is_the_default_whichever_door_it_came_through(
+    admin_client, order_placed
+):
+    admin_client.post("/admin/schemas/schemaversion/add/", form(order_placed, OPEN, status="active"))
+    order_placed.refresh_from_db()
+    assert order_placed.default_version == "1"
+
+
+def test_a_type_s_form_has_its_versions_its_searchable_attributes_and_its_personal_fields(
+    admin_client, order_placed
+):
+    page = admin_client.get(f"/admin/schemas/eventtype/{order_placed.pk}/change/").content.decode()
+    for prefix in ("versions", "personal_fields", "searchable"):
+        assert f'name="{prefix}-TOTAL_FORMS"' in page
