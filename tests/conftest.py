@@ -36,6 +36,17 @@ def _forget_secrets() -> Generator[None]:
     scrubbing._pattern = None
 
 
+@pytest.fixture(autouse=True)
+def _forget_marks_and_steps() -> None:
+    """What one test marks as personal, and how it upcasts events, is not so in the next."""
+    from eventhub.schemas.personal.marks import fields
+    from eventhub.schemas.personal.sealing import known_keys
+    from eventhub.schemas.upcasting.catalogue import known_steps
+
+    for known in (fields, known_keys, known_steps):
+        known.forget()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Logging in is not what is tested; a slow hash would be most of its time.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventhub.schemas.inference import infer
+from eventhub.schemas.personal.paths import steps_of
 
 
 def orders(count, **more):
@@ -71,3 +72,16 @@ def test_every_event_that_was_seen_fits(values):
     validator = jsonschema_rs.validator_for(infer(values).schema, validate_formats=True)
     for value in values:
         assert validator.is_valid(value)
+
+
+def test_no_value_of_a_marked_field_gets_into_the_draft_or_its_samples():
+    values = [{"who": {"name": ("Ann", "Zoe")[n % 2], "kind": "person"}, "n": n} for n in range(40)]
+    open_to_all = infer(values)
+    assert open_to_all.schema["properties"]["who"]["properties"]["name"] == {"enum": ["Ann", "Zoe"]}
+    drawn = infer(values, [steps_of("$.who.name")])
+    assert drawn.schema["properties"]["who"]["properties"]["name"] == {"type": "string"}
+    assert drawn.schema["properties"]["who"]["properties"]["kind"] == {"enum": ["person"]}
+    samples = {field.path: field.samples for field in drawn.fields}
+    assert samples["$.who.name"] == ["•••"]
+    assert samples["$.who.kind"] == ["person"]
+    assert "Zoe" not in str(infer(values, [steps_of("$.who")]))

@@ -2,11 +2,12 @@ import json
 import time
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 
 from eventhub.events.message import Message
 from eventhub.ingest.pipeline import Pipeline
-from eventhub.schemas.models import EventType
+from eventhub.schemas.models import EventType, PersonalField
 from eventhub.traces import attributes
 from eventhub.traces.models import AttributeValue, SearchableAttribute
 from eventhub.traces.query import TraceQuery
@@ -153,3 +154,19 @@ def ingest(source, event_id, data, event_type="order.placed"):
     pipeline = Pipeline(source)
     pipeline.write(pipeline.prepare([Message(body, "t", event_id, f"k:{event_id}")]))
     connection.close_if_unusable_or_obsolete()
+
+
+def test_a_field_that_is_marked_as_personal_is_searched_by_no_longer():
+    event_type = EventType.objects.create(name="customer.signed_up")
+    mail = SearchableAttribute.objects.create(event_type=event_type, name="mail", path="contact.0.mail")
+    SearchableAttribute.objects.create(event_type=event_type, name="customer", path="id")
+    AttributeValue.objects.create(
+        attribute_id=mail.pk, value="a@b.c", occurred_at=START, position=1, event_id="e-1"
+    )
+    assert attributes.names() == ["customer", "mail"]
+    PersonalField.objects.create(event_type=event_type, path="$.contact[*].mail")
+    assert attributes.names() == ["customer"]
+    assert attributes.ids_of("mail") == []
+    assert not AttributeValue.objects.exists()
+    with pytest.raises(ValidationError, match="nobody searches by it"):
+        mail.full_clean()
