@@ -1,9 +1,11 @@
 """Event types and the schemas of their versions, managed by people."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import InlineModelAdmin
 from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -137,7 +139,7 @@ class EventTypeAdmin(admin.ModelAdmin[EventType]):
         "page_link",
     )
     readonly_fields = ("first_seen_at", "last_seen_at", "page_link")
-    inlines = (SchemaVersionInline, PersonalFieldInline)
+    inlines: Sequence[type[InlineModelAdmin[Any, Any]]] = (SchemaVersionInline, PersonalFieldInline)
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     ordering = ("name",)
 
@@ -188,9 +190,9 @@ class SchemaVersionAdmin(admin.ModelAdmin[SchemaVersion]):
         return ("editor",)
 
     def get_fields(self, request: HttpRequest, obj: SchemaVersion | None = None) -> Any:
-        """Publishing in spite of what breaks is offered where a draft may be published."""
+        """Publishing in spite of what breaks is offered where a version may be published."""
         fields = ["event_type", "version", "editor", "status", "note", "upcast", "schema"]
-        return fields if obj and obj.status != SchemaStatus.DRAFT else [*fields, "in_spite"]
+        return fields if obj and obj.status == SchemaStatus.ACTIVE else [*fields, "in_spite"]
 
     @admin.display(description="editor")
     def editor(self, version: SchemaVersion) -> SafeString | str:
