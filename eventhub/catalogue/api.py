@@ -134,5 +134,10 @@ def try_upcast(request: HttpRequest, body: TestIn) -> dict[str, Any]:
         made, failure = apply([step], body.data), ""
     except CannotUpcast as error:
         made, failure = None, str(error)
-    breaches = [] if failure else explain(compile_schema(version.schema), made)
+    breaches = []
+    if not failure:
+        try:
+            breaches = explain(compile_schema(version.schema), made)
+        except (ValueError, OverflowError, RecursionError) as error:
+            breaches = [f"$: cannot be checked: {error}"]
     return {"items": [{"event_id": None, "data": made, "failure": failure, "breaches": breaches}]}

@@ -46,7 +46,7 @@ def step_of(version: str, written: Any) -> Step:
     if expression:
         try:
             jmespath.compile(expression)
-        except JMESPathError as error:
+        except (JMESPathError, RecursionError) as error:
             raise ValueError(f"The expression is no JMESPath: {error}") from error
     return Step(version, expression, defaults)
 
@@ -57,7 +57,7 @@ def apply(steps: Sequence[Step], data: Any) -> Any:
         if step.expression:
             try:
                 data = jmespath.search(step.expression, data)
-            except (JMESPathError, ArithmeticError, TypeError, ValueError) as error:
+            except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
                 raise CannotUpcast(f"The upcast to version {step.version} fails: {error}") from error
         data = _filled(data, step.defaults)
     return data
