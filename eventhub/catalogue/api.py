@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema
+from ninja import Router, Schema
 from ninja.errors import HttpError
 
 from eventhub.access.auth import requires
@@ -69,7 +69,7 @@ class Tried(Schema):
 
 
 @router.get("/upcasts", auth=requires(Scope.READ), response=Upcasts, summary="List upcasts")
-def list_upcasts(request: HttpRequest, event_type: str = Query("")) -> dict[str, Any]:
+def list_upcasts(request: HttpRequest, event_type: str = "") -> dict[str, Any]:
     """Of one event type, or of all: those of published versions, and those that the code declares."""
     versions = SchemaVersion.objects.exclude(status="draft").select_related("event_type")
     if event_type:
@@ -134,7 +134,7 @@ def try_upcast(request: HttpRequest, body: TestIn) -> dict[str, Any]:
         made, failure = apply([step], body.data), ""
     except CannotUpcast as error:
         made, failure = None, str(error)
-    breaches = []
+    breaches: list[str] = []
     if not failure:
         try:
             breaches = explain(compile_schema(version.schema), made)

@@ -14,6 +14,7 @@ from eventhub.schemas.models import (
 )
 from eventhub.schemas.registry import references, store
 from eventhub.schemas.registry.errors import RegistryError, schema_not_found, subject_not_found
+from eventhub.schemas.registry.references import References
 from eventhub.schemas.registry.subjects import claim_subject, data_schema, find_subject, subject_of
 
 
@@ -54,7 +55,7 @@ class Sent(msgspec.Struct, frozen=True):
 
     text: str
     schema: Any
-    references: references.References
+    references: References
 
 
 def _described(event_type: EventType, version: SchemaVersion) -> dict[str, Any]:
