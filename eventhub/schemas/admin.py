@@ -1,7 +1,6 @@
 """Event types and the schemas of their versions, managed by people."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -139,7 +138,10 @@ class EventTypeAdmin(admin.ModelAdmin[EventType]):
         "page_link",
     )
     readonly_fields = ("first_seen_at", "last_seen_at", "page_link")
-    inlines: Sequence[type[InlineModelAdmin[Any, Any]]] = (SchemaVersionInline, PersonalFieldInline)
+    inlines: ClassVar[tuple[type[InlineModelAdmin[Any, Any]], ...]] = (
+        SchemaVersionInline,
+        PersonalFieldInline,
+    )
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     ordering = ("name",)
 
