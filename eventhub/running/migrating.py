@@ -32,7 +32,7 @@ BASELINE = {
     "review": "0002",
     "rollups": "0002",
     "sagas": "0002",
-    "schemas": "0003",
+    "schemas": "0004",
     "sourcing": "0003",
     "traces": "0002",
 }
