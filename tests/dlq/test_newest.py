@@ -76,7 +76,7 @@ def forty(shop_dead_letters: Source, shop: Source) -> None:
     DeadLetter.objects.filter(pk__in=numbers[2:20:6]).update(last_failed_at=NOW, returns=1)
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=str)
+@pytest.mark.parametrize("asked", ASKED, ids="+".join)
 @pytest.mark.parametrize("status", ["", "open", "discarded"])
 def test_what_fits_is_found_newest_first(forty: None, asked: dict[str, Any], status: str) -> None:
     merged = DeadLetterGroup.objects.get(failed_in="mailing").pk
