@@ -24,7 +24,11 @@ def settings() -> str:
     """The table of docs/operations.md."""
     text = (ROOT / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| .*\|$", text.partition("## Environment variables")[2].partition("\n## ")[0], re.M)
-    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows[1:]]).replace("](", "](../")
+    return (
+        "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows[1:]])
+        .replace("](#", "](operations.md#")
+        .replace("](", "](../")
+    )
 
 
 def commands() -> str:

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from dlq import intake
@@ -37,6 +38,7 @@ def test_every_live_page_looks_from_five_minutes_to_ninety_days_and_compares(
     now = timezone.now()
     broker = WatchedBroker.objects.create(kind="redis", name="r", asked_at=now)
     group = WatchedGroup.objects.create(broker=broker, name="g", looked_at=now, since=now, status="ok")
+    staff.post(reverse("first-steps-put-away"))
     for compare in ("", "day", "week"):
         answer = staff.get(page.format(group=group.pk), {"range": range_, "compare": compare})
         assert answer.status_code == 200
