@@ -10,7 +10,7 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from eventhub.access import outgoing
 
@@ -21,6 +21,10 @@ def _open(connection: Any) -> socket.socket:
     host = connection._dns_host
     try:
         opened = outgoing.connect((host, connection.port), seconds)
+    except socket.gaierror as error:
+        raise NameResolutionError(host, connection, error) from error
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, f"{host} does not answer in time") from error
     except OSError as error:
         raise NewConnectionError(connection, str(error)) from error
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
