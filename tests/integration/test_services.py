@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.services.embedded import RUN_DIR
 from tests.services.processes import Processes, kill_all_below
 from tests.services.server import Unavailable
 from tests.services.shared import KINDS
@@ -31,8 +32,9 @@ def services(command: str, folder: Path, **environment: str) -> "subprocess.Comp
 
 
 def run(module: list[str], folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """What a shell sees that has no broker in its environment but those given."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("KAFKA_", "RABBITMQ_", "SQS_"))}
+    """What a shell sees that has no broker in its environment but those given, and knows nothing of this run."""
+    ours = ("KAFKA_", "RABBITMQ_", "SQS_", "PYTEST_", RUN_DIR)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return subprocess.run(
         [sys.executable, "-m", *module],
         cwd=ROOT,

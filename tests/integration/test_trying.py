@@ -23,7 +23,7 @@ def tried(kind: Kind, **config: object) -> Report:
 
 
 def test_a_connection_that_works_is_said_to_work(broker):
-    report = try_connection(broker.source)
+    report = try_connection(broker.source, timeout_s=60)
     assert report.ok, report.text
     assert "The broker answered in" in report.text
     if broker.kind != Kind.REDIS:  # which makes a stream with its first message

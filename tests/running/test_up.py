@@ -10,9 +10,8 @@ import time
 import psutil
 import pytest
 
-from tests.chaos.whole import effects
 from tests.chaos.whole.faults import Fault
-from tests.chaos.whole.installation import Installation, under_load
+from tests.chaos.whole.installation import EFFECTS, Installation, under_load
 from tests.chaos.whole.playing import play
 from tests.running.ending import allowed_s
 from tests.services.product import ROOT, Product, product_folder
@@ -34,7 +33,7 @@ def var_dir():
 
 @pytest.fixture(scope="module")
 def product(var_dir):
-    product = Product(var_dir, DEMO="0", EVENT_HANDLERS=effects.__name__)
+    product = Product(var_dir, DEMO="0", EVENT_HANDLERS=EFFECTS)
     yield product.start().wait_until_ready()
     product.stop()
 

@@ -17,6 +17,7 @@ import pytest
 
 from eventhub.running.postgres import EmbeddedPostgres
 from eventhub.running.redis import EmbeddedRedis
+from tests.services.ports import LANE
 from tests.services.processes import kill_all_below
 
 PREFIX = "eventhub-tests-"
@@ -44,6 +45,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         if getattr(early_config.known_args_namespace, "numprocesses", None):
             os.environ.update({name: url for name, url in NOWHERE.items() if name not in os.environ})
             return (yield)
+    else:
+        number = os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")
+        os.environ[LANE] = f"{number}/{os.environ['PYTEST_XDIST_WORKER_COUNT']}"
     if os.environ.get("DATABASE_URL", NOWHERE["DATABASE_URL"]) == NOWHERE["DATABASE_URL"]:
         # Nothing in a test database has to survive a power cut.
         postgres = EmbeddedPostgres(

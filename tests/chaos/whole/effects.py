@@ -1,13 +1,13 @@
-"""The handler under chaos: it writes a row, and two for one event are one too many. Loaded by real workers."""
+"""The handler under chaos: it writes a row, and two for one event are one too many. Loaded by real workers.
+
+Who tests must not import this: it would declare the handler in the tests' own process.
+"""
 
 from django.db import connection
 
 from eventhub.handlers import Event, Retry, handles
 
 HANDLED = ("chaos.kafka", "chaos.rabbitmq", "chaos.sqs", "chaos.redis", "chaos.http")
-SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS chaos_effect (event_id text NOT NULL, at timestamptz NOT NULL DEFAULT now())"
-)
 
 
 @handles(*HANDLED, name="chaos-effect", retry=Retry(max_attempts=50, base=0.2, cap=2.0))

@@ -22,7 +22,6 @@ from eventhub.brokers.models import Source
 from eventhub.running.environment import read_environment
 from eventhub.running.postgres import running_pid
 from tests.chaos.rabbitmq_in_chaos import RabbitmqInChaos
-from tests.chaos.whole import effects
 from tests.chaos.whole.load import Publisher, Sender, ToBroker, ToHttp, wait_for
 from tests.chaos.whole.looking import Database, Pages
 from tests.integration.under_test import make_topic
@@ -34,6 +33,11 @@ from tests.services.rabbitmq import RabbitServer
 from tests.services.server import Server
 
 PASSWORD = "trial-by-fire"
+# The module of the handler, for EVENT_HANDLERS, and the table that it writes to.
+EFFECTS = "tests.chaos.whole.effects"
+EFFECTS_TABLE = (
+    "CREATE TABLE IF NOT EXISTS chaos_effect (event_id text NOT NULL, at timestamptz NOT NULL DEFAULT now())"
+)
 TOPIC = "chaos.whole"
 QUEUE = "chaos-whole"
 # Events a second of each source, times CHAOS_LOAD.
@@ -214,7 +218,7 @@ def installation(names: Sequence[str] = tuple(PER_S), disk: bool = True) -> Iter
         folder = stack.enter_context(product_folder())
         place = stack.enter_context(_small_disk(folder)) if disk else None
         product = Product(
-            folder, DEMO="0", ADMIN_PASSWORD=PASSWORD, EVENT_HANDLERS=effects.__name__, LOG_LEVEL="WARNING"
+            folder, DEMO="0", ADMIN_PASSWORD=PASSWORD, EVENT_HANDLERS=EFFECTS, LOG_LEVEL="WARNING"
         )
         stack.callback(_stop, product)
         product.start().wait_until_ready()
@@ -238,7 +242,7 @@ def under_load(
         database = Database(known["DATABASE_URL"])
         stack.callback(database.close)
         with psycopg.connect(database.url) as connection:
-            connection.execute(effects.SCHEMA)
+            connection.execute(EFFECTS_TABLE)
         sources = {name: _source(name, servers) for name in names}
         hub = Installation(product, servers, sources, database, known["REDIS_URL"], disk=disk)
         _prepare(hub)
