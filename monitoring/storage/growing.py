@@ -44,6 +44,11 @@ class Standing(msgspec.Struct, frozen=True):
     growers: list[Grower]
     forecast: Forecast
 
+    @property
+    def span(self) -> timedelta:
+        """`days`, for people."""
+        return timedelta(days=self.days)
+
 
 def standing(now: datetime) -> Standing:
     """Measure. Reads sizes, statistics and hours of rollups; no event."""
